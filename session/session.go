@@ -1,0 +1,168 @@
+// Package session holds the words of Switchboard: what a session is called, what happens in it, and how it ends.
+// It does no I/O; every other package speaks in these words.
+package session
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"strconv"
+)
+
+// Record says what becomes of a session's bytes.
+type Record string
+
+const (
+	RecordOn     Record = "on"     // recorded; a recorder that lags slows the reader and never drops
+	RecordStrict Record = "strict" // bytes pass on only once they are on disk
+	RecordOff    Record = "off"    // counted, and watched from now on, but not kept
+)
+
+// OnFailure says what becomes of a session whose recording cannot be written.
+type OnFailure string
+
+const (
+	OnFailureEnd      OnFailure = "end"      // the session ends as "recording failed"; new ones are refused
+	OnFailureContinue OnFailure = "continue" // the session goes on, and the recording marks the gap
+)
+
+// Info is what is known of a session when it begins: the data of its Opened event.
+type Info struct {
+	ID        ID     `json:"id"`
+	Listener  string `json:"listener"`
+	Service   string `json:"service,omitempty"`
+	Transport string `json:"transport"` // tcp, tls, udp, unix, room, …
+	Local     string `json:"local,omitempty"`
+	Remote    string `json:"remote"`
+	Name      string `json:"name,omitempty"`
+	Start     int64  `json:"start"` // Unix time in µs
+	Record    Record `json:"record,omitempty"`
+}
+
+// Totals counts what passed, seen from Switchboard: data events only.
+type Totals struct {
+	ReceivedBytes  uint64 `json:"received_bytes"`
+	ReceivedEvents uint64 `json:"received_events"`
+	SentBytes      uint64 `json:"sent_bytes"`
+	SentEvents     uint64 `json:"sent_events"`
+}
+
+// Count adds an event of kind Received or Sent with n bytes of data.
+func (t *Totals) Count(k Kind, n int) {
+	switch k {
+	case Received:
+		t.ReceivedBytes += uint64(n)
+		t.ReceivedEvents++
+	case Sent:
+		t.SentBytes += uint64(n)
+		t.SentEvents++
+	}
+}
+
+// CountEvent adds any event. Deliveries of a room count as sent; what was never sent after all is taken back.
+func (t *Totals) CountEvent(k Kind, data []byte) {
+	switch k {
+	case Delivered:
+		var ref RoomRef
+		if json.Unmarshal(data, &ref) == nil {
+			t.SentBytes += ref.Bytes
+			t.SentEvents += ref.Messages
+		}
+	case Unsent:
+		if n, err := strconv.ParseUint(string(data), 10, 63); err == nil {
+			t.SentBytes -= min(n, t.SentBytes)
+		}
+	default:
+		t.Count(k, len(data))
+	}
+}
+
+// State says where a session is in its life.
+type State string
+
+const (
+	Live     State = "live"     // connected now
+	Recorded State = "recorded" // ended; its recording remains
+)
+
+// Summary is one session as lists show it.
+type Summary struct {
+	Info
+	State  State  `json:"state"`
+	End    int64  `json:"end,omitempty"` // Unix time in µs; 0 while live
+	Cause  Cause  `json:"cause"`         // empty while live
+	By     string `json:"by,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	Detail string `json:"detail,omitempty"`
+	Totals
+	Events   uint64 `json:"events"`   // events in all, of every kind
+	Watchers int    `json:"watchers"` // watching now
+	Size     int64  `json:"size"`     // of the recording on disk, bytes; 0 while live
+	Pinned   bool   `json:"pinned"`   // kept by retention
+}
+
+// SetEnd fills in how the session ended.
+func (s *Summary) SetEnd(e End) {
+	s.State, s.End, s.Cause, s.By, s.Reason, s.Detail = Recorded, e.Time, e.Cause, e.By, e.Reason, e.Detail
+}
+
+// Missing is the data of a Gap event.
+type Missing struct {
+	Events uint64 `json:"events"`
+	Bytes  uint64 `json:"bytes"`
+	Reason string `json:"reason"` // lagged, recording failed, damaged
+}
+
+// RoomRef is the data of Joined, Left and Delivered events: a room's own recording, and which of its events.
+type RoomRef struct {
+	Room    string `json:"room"`              // the room's name
+	Session ID     `json:"session"`           // the session that is the room's recording on this node
+	First   uint64 `json:"first,omitempty"`   // numbers of Message events in that recording, inclusive
+	Last    uint64 `json:"last,omitempty"`    //
+	Exclude bool   `json:"exclude,omitempty"` // the member's own messages were left out
+
+	Messages uint64 `json:"messages,omitempty"` // of Delivered: how many messages
+	Bytes    uint64 `json:"bytes,omitempty"`    // and how many bytes
+}
+
+// RoomMessage is the data of a Message event: the room's offset, who said it, and the bytes.
+type RoomMessage struct {
+	Offset uint64
+	From   ID // empty if it came from outside of any session
+	Bytes  []byte
+}
+
+// Append appends the binary form to b: offset and the sender's length as unsigned LEB128, the sender, the bytes.
+func (m RoomMessage) Append(b []byte) []byte {
+	b = binary.AppendUvarint(b, m.Offset)
+	b = binary.AppendUvarint(b, uint64(len(m.From)))
+	b = append(b, m.From...)
+	return append(b, m.Bytes...)
+}
+
+// ErrBadRoomMessage is what ParseRoomMessage returns for bytes that Append did not write.
+var ErrBadRoomMessage = errors.New("malformed room message")
+
+// ParseRoomMessage reads what Append wrote. Bytes is a part of data, not a copy.
+func ParseRoomMessage(data []byte) (RoomMessage, error) {
+	offset, n := binary.Uvarint(data)
+	if n <= 0 {
+		return RoomMessage{}, ErrBadRoomMessage
+	}
+	data = data[n:]
+	length, n := binary.Uvarint(data)
+	if n <= 0 || length > MaxIDLen || uint64(len(data)-n) < length {
+		return RoomMessage{}, ErrBadRoomMessage
+	}
+	data = data[n:]
+	return RoomMessage{Offset: offset, From: ID(data[:length]), Bytes: data[length:]}, nil
+}
+
+// JSON encodes the small values above, which cannot fail.
+func JSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("session: " + err.Error())
+	}
+	return b
+}

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package transport
+
+import (
+	"syscall"
+	"time"
+)
+
+// setKeepAlive: elsewhere an accepted socket does not inherit these options; the system's defaults hold.
+func setKeepAlive(syscall.RawConn, time.Duration) error { return nil }
