@@ -1,0 +1,465 @@
+package recording
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// Policy is how one session is recorded.
+type Policy struct {
+	Record    session.Record
+	OnFailure session.OnFailure
+	Failed    func(error) // called once if the recording fails and OnFailure is end; never with a lock held
+}
+
+// Errors of a Log.
+var (
+	ErrInterrupted = errors.New("the session is ending")
+	ErrEnded       = errors.New("the recording has ended")
+)
+
+// Log is the recording of one live session: it takes events, numbers and times them, and shows them to cursors. It is
+// safe for concurrent use. It lives on after End until its file is sealed.
+type Log struct {
+	store  *Store
+	info   *session.Info
+	policy *Policy
+
+	mu        sync.Mutex
+	open      *chunk
+	pending   []*chunk   // submitted, not durable yet; or, if not recorded, kept for watchers
+	durable   []chunkRef // on disk, in order
+	next      uint64     // number of the next event
+	last      int64      // time of the newest event, Unix µs
+	totals    session.Totals
+	received  int64 // time of the newest Received
+	sent      int64 // time of the newest Sent
+	name      string
+	news      chan struct{}          // closed when there is something new; nil while nobody waits
+	committed chan struct{}          // closed at a commit, or when waiting is over; nil while nobody waits
+	before    atomic.Pointer[func()] // see SetBefore
+	end       *session.End           // set once
+	sealed    string                 // the file, once it is complete
+	lost      session.Missing        // not recorded since the recording failed
+	dead      error                  // why nothing is recorded any more; OnFailure is end
+	watchers  int32
+	kept      int32            // bytes in pending, if not recorded
+	class     uint8            // of the next chunk
+	stopped   bool             // Interrupt was called
+	dirty     bool             // in the sweeper's list
+	heralded  bool             // in the herald's list
+	part      *segment         // the session's own file while it lives, if the journal was shortened
+	recount   bool             // totals are not known: found after a crash
+	done      *session.Summary // the file is complete, but perhaps not durable; owned by the sealer
+
+	// owned by the journal's encoder
+	stubborn uint8
+	skip     uint8
+}
+
+// ID is the session's.
+func (l *Log) ID() session.ID { return l.info.ID }
+
+func (l *Log) recorded() bool { return l.policy.Record != session.RecordOff }
+
+// Append records an event with a copy of data, which may be of any length: what exceeds an event's limit becomes more
+// than one. It waits while too much waits for the disk, and returns the number of the (last) event.
+func (l *Log) Append(k session.Kind, data []byte) (uint64, error) {
+	l.flushBefore(k)
+	limit := classes[len(classes)-1] - eventHeader
+	for len(data) > limit {
+		if _, err := l.append(k, data[:limit]); err != nil {
+			return 0, err
+		}
+		data = data[limit:]
+	}
+	return l.append(k, data)
+}
+
+func (l *Log) append(k session.Kind, data []byte) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c, err := l.room(eventHeader + len(data))
+	if err != nil {
+		return 0, err
+	}
+	if c == nil {
+		return l.miss(k, len(data)), nil
+	}
+	copy(c.buf[c.n+eventHeader:], data)
+	number := l.commitEvent(c, k, len(data), time.Now())
+	if k == session.Named {
+		l.name = string(data)
+	}
+	if k == session.Delivered || k == session.Unsent {
+		l.totals.CountEvent(k, data)
+	}
+	if k == session.Opened || k == session.Resized || l.policy.Record == session.RecordStrict {
+		l.submit()
+	}
+	return number, nil
+}
+
+// Fill lets read put bytes straight into the recording: it is called once, with l's lock held, must not wait, and what
+// it returns is recorded as one event. If it returns no bytes, nothing is recorded and its error comes back unchanged.
+func (l *Log) Fill(k session.Kind, read func(p []byte) (int, error)) (Held, error) {
+	l.flushBefore(k)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c, err := l.room(0)
+	if err != nil {
+		return Held{}, err
+	}
+	unrecorded := c == nil
+	if unrecorded {
+		c = newChunk(max(l.class, 1))
+		defer c.release()
+	}
+	n, err := read(c.buf[c.n+eventHeader : min(len(c.buf), c.n+eventHeader+maxEventData)])
+	if n <= 0 {
+		if c.count == 0 && !unrecorded {
+			l.open = nil
+			c.release()
+		}
+		return Held{}, err
+	}
+	data := c.buf[c.n+eventHeader : c.n+eventHeader+n : c.n+eventHeader+n]
+	if unrecorded {
+		return Held{Data: data, Number: l.miss(k, n), chunk: c.hold()}, nil
+	}
+	h := Held{Data: data, chunk: c.hold()}
+	h.Number = l.commitEvent(c, k, n, time.Now())
+	if l.policy.Record == session.RecordStrict {
+		l.submit()
+	}
+	return h, nil
+}
+
+// room returns the open chunk with place for need bytes, or, if need is 0, for a read of some size. It returns nil
+// where the event can only be counted. l.mu is held, and given back while it waits for the disk.
+func (l *Log) room(need int) (*chunk, error) {
+	for {
+		if l.end != nil {
+			return nil, ErrEnded
+		}
+		if l.stopped && need == 0 {
+			return nil, ErrInterrupted
+		}
+		if l.dead != nil {
+			return nil, l.dead
+		}
+		failing := l.recorded() && l.store.failing.Load()
+		if failing && l.policy.OnFailure == session.OnFailureContinue {
+			l.submit()
+			return nil, nil
+		}
+		if l.lost.Events > 0 && !failing {
+			l.submit()
+			l.recordGap()
+		}
+		if c := l.open; c != nil {
+			free := len(c.buf) - c.n
+			enough := need > 0 && free >= need || need == 0 && free >= len(c.buf)/4
+			if enough && (c.count == 0 || time.Since(c.since) < maxChunkSpan) {
+				return c, nil
+			}
+			l.grow(c)
+			if l.reuse(c, need) {
+				return c, nil
+			}
+			l.submit()
+		}
+		if !l.recorded() {
+			return l.fresh(need), nil
+		}
+		if l.store.queued.Load() < l.store.opt.QueueLimit || l.stopped {
+			return l.fresh(need), nil
+		}
+		l.mu.Unlock()
+		l.store.awaitSpace(l)
+		l.mu.Lock()
+	}
+}
+
+// maxChunkSpan keeps the offsets within a chunk far below 2^32 µs; the sweeper closes chunks long before.
+const maxChunkSpan = 10 * time.Minute
+
+// fresh opens a chunk; l.mu is held.
+func (l *Log) fresh(need int) *chunk {
+	c := newChunk(max(l.class, classFor(need)))
+	c.log = l
+	l.open = c
+	return c
+}
+
+// reuse empties the chunk of a session that is neither recorded nor watched, if nobody else holds it.
+func (l *Log) reuse(c *chunk, need int) bool {
+	if l.recorded() || l.watchers > 0 || c.refs.Load() > 1 || need > len(c.buf) || l.class > c.class {
+		return false
+	}
+	c.n, c.count, c.first = 0, 0, 0
+	return true
+}
+
+// grow chooses the next chunk's size: larger while chunks fill quickly.
+func (l *Log) grow(c *chunk) {
+	if time.Since(c.since) < 50*time.Millisecond && c.n > len(c.buf)/2 {
+		l.class = min(max(l.class, c.class+1), uint8(len(classes)-1))
+	}
+}
+
+// commitEvent completes the event whose data lies behind the chunk's filled part; l.mu is held.
+func (l *Log) commitEvent(c *chunk, k session.Kind, n int, at time.Time) uint64 {
+	us := max(at.UnixMicro(), l.last)
+	if c.count == 0 {
+		c.first, c.t0, c.since = l.next, us, at
+		if !l.dirty {
+			l.dirty = true
+			l.store.addDirty(l)
+		}
+	}
+	putEventHeader(c.buf[c.n:], k, n, uint32(us-c.t0))
+	c.n += eventHeader + n
+	c.count++
+	c.t1 = us
+	switch k {
+	case session.Opened:
+		c.flags |= flagOpens
+	case session.Closed:
+		c.flags |= flagCloses
+	}
+	number := l.next
+	l.next++
+	l.last = us
+	l.tally(k, n, us)
+	l.wake()
+	if c.n >= l.store.opt.ChunkSize {
+		l.grow(c)
+		l.submit()
+	}
+	return number
+}
+
+func (l *Log) tally(k session.Kind, n int, us int64) {
+	l.totals.Count(k, n)
+	switch k {
+	case session.Received:
+		l.received = us
+	case session.Sent:
+		l.sent = us
+	}
+}
+
+// miss counts an event that cannot be recorded now; l.mu is held. It takes no number: the gap will.
+func (l *Log) miss(k session.Kind, n int) uint64 {
+	l.tally(k, n, time.Now().UnixMicro())
+	l.lost.Events++
+	l.lost.Bytes += uint64(n)
+	l.store.unrecorded.Add(1)
+	return 0
+}
+
+// recordGap puts what was missed on the record; l.mu is held.
+func (l *Log) recordGap() {
+	missing := l.lost
+	missing.Reason = "recording failed"
+	l.lost = session.Missing{}
+	data := session.JSON(missing)
+	c := l.fresh(eventHeader + len(data))
+	copy(c.buf[eventHeader:], data)
+	l.commitEvent(c, session.Gap, len(data), time.Now())
+}
+
+// submit hands the open chunk to the journal; l.mu is held.
+func (l *Log) submit() {
+	c := l.open
+	if c == nil {
+		return
+	}
+	l.open = nil
+	if c.count == 0 {
+		c.release()
+		return
+	}
+	if l.recorded() {
+		l.pending = append(l.pending, c)
+		l.store.enqueue(c)
+		return
+	}
+	if l.watchers == 0 {
+		c.release()
+		return
+	}
+	l.keepForWatchers(c)
+}
+
+// Flush closes the open chunk now.
+func (l *Log) Flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.submit()
+}
+
+// WaitDurable waits until the event is on disk. An event that is not recorded does not wait.
+func (l *Log) WaitDurable(ctx context.Context, number uint64) error {
+	if !l.recorded() {
+		return nil
+	}
+	for {
+		l.mu.Lock()
+		if l.durableTo() >= number {
+			l.mu.Unlock()
+			return nil
+		}
+		if l.dead != nil || l.stopped {
+			err := l.dead
+			l.mu.Unlock()
+			return cmpErr(err, ErrInterrupted)
+		}
+		if l.committed == nil {
+			l.committed = make(chan struct{})
+		}
+		committed := l.committed
+		l.mu.Unlock()
+		select {
+		case <-committed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func cmpErr(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// durableTo is the number of the newest event on disk; l.mu is held.
+func (l *Log) durableTo() uint64 {
+	if n := len(l.durable); n > 0 {
+		return l.durable[n-1].last()
+	}
+	return 0
+}
+
+// Interrupt ends every wait in l with ErrInterrupted, now and from now on. Events can still be appended until End.
+func (l *Log) Interrupt() {
+	l.mu.Lock()
+	l.stopped = true
+	l.wakeCommitted()
+	l.mu.Unlock()
+	l.store.wakeSpace()
+}
+
+func (l *Log) wakeCommitted() {
+	if l.committed != nil {
+		close(l.committed)
+		l.committed = nil
+	}
+}
+
+// End records how the session ended and hands the recording over to be sealed. It does not wait. The first end wins.
+func (l *Log) End(e session.End) {
+	l.flushBefore(session.Closed)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.end != nil {
+		return
+	}
+	l.stopped = true
+	if !l.recorded() {
+		l.end = &e
+		if l.watchers > 0 {
+			l.closeOff(&e)
+		}
+		l.wake()
+		return
+	}
+	if l.lost.Events > 0 {
+		l.submit()
+		l.recordGap()
+	}
+	data := session.JSON(e)
+	if c := l.open; c != nil && len(c.buf)-c.n < eventHeader+len(data) {
+		l.submit()
+	}
+	c := l.open
+	if c == nil {
+		c = l.fresh(eventHeader + len(data))
+	}
+	copy(c.buf[c.n+eventHeader:], data)
+	l.commitEvent(c, session.Closed, len(data), time.Now())
+	l.end = &e
+	l.store.ended(l)
+	l.submit()
+	l.before.Store(nil)
+}
+
+// SetBefore has f called, under no lock of l, right before another event is recorded or the recording ends; nil stops
+// that. It is for references that are recorded late.
+func (l *Log) SetBefore(f func()) {
+	if f == nil {
+		l.before.Store(nil)
+		return
+	}
+	l.before.Store(&f)
+}
+
+func (l *Log) flushBefore(k session.Kind) {
+	if k == session.Delivered {
+		return
+	}
+	if f := l.before.Load(); f != nil {
+		(*f)()
+	}
+}
+
+// Totals counts what passed.
+func (l *Log) Totals() session.Totals {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.totals
+}
+
+// Events is how many events there are.
+func (l *Log) Events() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.next - 1
+}
+
+// LastActivity is when the newest Received or Sent event came, Unix µs; 0 if there was none.
+func (l *Log) LastActivity(k session.Kind) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k == session.Sent {
+		return l.sent
+	}
+	return l.received
+}
+
+// Watchers is how many cursors are open.
+func (l *Log) Watchers() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int(l.watchers)
+}
+
+// summary is the session as lists show it; l.mu is held.
+func (l *Log) summary() session.Summary {
+	sum := session.Summary{Info: *l.info, State: session.Live, Totals: l.totals, Events: l.next - 1, Watchers: int(l.watchers)}
+	if l.name != "" {
+		sum.Name = l.name
+	}
+	if l.end != nil {
+		sum.SetEnd(*l.end)
+	}
+	return sum
+}

@@ -1,0 +1,189 @@
+package recording
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// recover reads what a crash left: indexes of complete segments, the headers of the last, and the files of long-lived
+// sessions. Every session found is to be sealed; those without a Closed event end as "interrupted".
+func (s *Store) recover() error {
+	files, err := os.ReadDir(s.journalDir())
+	if err != nil {
+		return err
+	}
+	logs := map[session.ID]*Log{}
+	for _, pass := range []string{".part", ".seg"} { // parts first: they hold the older chunks
+		for _, file := range files {
+			if filepath.Ext(file.Name()) != pass {
+				continue
+			}
+			if err := s.recoverFile(filepath.Join(s.journalDir(), file.Name()), logs); err != nil {
+				return err
+			}
+		}
+	}
+	for _, l := range logs {
+		s.recoverLog(l)
+	}
+	s.retireSegments()
+	return nil
+}
+
+func (s *Store) recoverFile(path string, logs map[session.ID]*Log) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	g := &segment{path: path, file: f}
+	g.full.Store(true)
+	entries, err := readEntries(f, g)
+	if err != nil {
+		f.Close()
+		return err
+	}
+	part := strings.HasSuffix(path, ".part")
+	if part && len(entries) == 0 {
+		f.Close()
+		return os.Remove(path)
+	}
+	if !part {
+		n, _ := strconv.Atoi(strings.TrimSuffix(filepath.Base(path), ".seg"))
+		s.serial = max(s.serial, n)
+		s.segments = append(s.segments, g)
+	}
+	for _, e := range entries {
+		l := logs[e.id]
+		if l == nil {
+			l = &Log{store: s, info: &session.Info{ID: e.id}, policy: &Policy{Record: session.RecordOn}}
+			logs[e.id] = l
+		}
+		if part {
+			l.part = g
+			g.size = e.ref.off + int64(e.ref.length)
+		}
+		if e.ref.first <= l.durableTo() {
+			continue // a copy: it is in the session's own file already
+		}
+		if !part && (len(l.durable) == 0 || l.durable[len(l.durable)-1].seg != g) {
+			g.logs.Add(1)
+		}
+		l.durable = append(l.durable, e.ref)
+	}
+	return nil
+}
+
+// readEntries is a file's index, or, where its end is missing or damaged, what a scan of its headers finds.
+func readEntries(f *os.File, g *segment) ([]indexEntry, error) {
+	entries, _, _, err := readTail(f, g)
+	if err == nil {
+		return entries, nil
+	}
+	if !errors.Is(err, errIndex) {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	entries = nil
+	scan(f, fileMagic, info.Size(), func(off int64, h header) {
+		entries = append(entries, indexEntry{id: h.id, ref: chunkRef{seg: g, off: off, length: headerSize + h.length, count: h.count,
+			first: h.first, t0: h.t0, t1: h.t1, flags: h.flags}})
+	}, func(int64, int64) {})
+	return entries, nil
+}
+
+// recoverLog makes a log of a session that the journal holds: ended, and to be sealed.
+func (s *Store) recoverLog(l *Log) {
+	first, last := &l.durable[0], &l.durable[len(l.durable)-1]
+	l.info.Start = first.t0
+	l.next, l.last = last.last()+1, last.t1
+	if ev, ok := findEvent(first, session.Opened); ok {
+		id := l.info.ID
+		json.Unmarshal(ev.Data, l.info) // what cannot be read stays as it is: the session is still listed and plays
+		l.info.ID = id
+	}
+	if s.sealedAlready(l) {
+		l.forget()
+		return
+	}
+	end := session.End{Time: last.t1, Cause: session.Interrupted}
+	if ev, ok := findEvent(last, session.Closed); ok {
+		json.Unmarshal(ev.Data, &end)
+	} else {
+		l.appendInterrupted(end)
+	}
+	l.end, l.recount = &end, true
+	s.ending[l.info.ID] = l
+	s.toDo = append(s.toDo, l)
+	select {
+	case s.sealIt <- struct{}{}:
+	default:
+	}
+}
+
+// findEvent reads a chunk and returns its first event of the kind.
+func findEvent(ref *chunkRef, k session.Kind) (session.Event, bool) {
+	raw, _, h, err := ref.seg.read(ref, nil, nil)
+	if err != nil {
+		return session.Event{}, false
+	}
+	events, _ := parseEvents(nil, raw, h.first, h.t0)
+	i := slices.IndexFunc(events, func(e session.Event) bool { return e.Kind == k })
+	if i < 0 {
+		return session.Event{}, false
+	}
+	return events[i], true
+}
+
+// appendInterrupted gives an unfinished recording its end, in memory: sealing writes it.
+func (l *Log) appendInterrupted(end session.End) {
+	data := session.JSON(end)
+	c := newChunk(classFor(eventHeader + len(data)))
+	c.log, c.first, c.t0, c.t1, c.count, c.flags = l, l.next, end.Time, end.Time, 1, flagCloses
+	putEventHeader(c.buf, session.Closed, len(data), 0)
+	copy(c.buf[eventHeader:], data)
+	c.n = eventHeader + len(data)
+	l.next++
+	l.pending = append(l.pending, c)
+}
+
+// sealedAlready reports whether the session's file is complete: the crash came after it was made and before its chunks
+// left the journal.
+func (s *Store) sealedAlready(l *Log) bool {
+	path := s.sealedPath(l.info.ID, l.info.Start)
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	entries, _, _, err := readTail(f, nil)
+	if err != nil || len(entries) == 0 || entries[len(entries)-1].ref.last() < l.durableTo() {
+		return false
+	}
+	s.found = append(s.found, path)
+	return true
+}
+
+// forget lets go of the journal's files.
+func (l *Log) forget() {
+	var previous *segment
+	for i := range l.durable {
+		if g := l.durable[i].seg; g != previous && g != l.part {
+			g.logs.Add(-1)
+			previous = g
+		}
+	}
+	if l.part != nil {
+		l.part.retire(true)
+	}
+	l.durable = nil
+}
