@@ -1,0 +1,104 @@
+// Package auth says who may do what: tokens, and the roles that they carry.
+package auth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Role is what somebody may do. Each includes those before it.
+type Role string
+
+const (
+	Viewer   Role = "viewer"   // list, watch, play back, export
+	Operator Role = "operator" // kick, send, pin
+	Admin    Role = "admin"    // delete
+)
+
+var rank = map[Role]int{Viewer: 1, Operator: 2, Admin: 3}
+
+// Includes reports whether r may do what needs the other role.
+func (r Role) Includes(other Role) bool { return rank[r] >= rank[other] && rank[r] > 0 }
+
+// Token lets somebody in. Only its hash is kept.
+type Token struct {
+	Name   string // shown as who did something
+	Role   Role
+	SHA256 string // of the token, hexadecimal
+}
+
+// Identity is who somebody is.
+type Identity struct {
+	Name string
+	Role Role
+}
+
+// Auth knows the tokens.
+type Auth struct {
+	hashes     [][sha256.Size]byte
+	identities []Identity
+}
+
+// New checks the tokens' form.
+func New(tokens []Token) (*Auth, error) {
+	a := &Auth{}
+	for _, t := range tokens {
+		sum, err := hex.DecodeString(t.SHA256)
+		if err != nil || len(sum) != sha256.Size {
+			return nil, fmt.Errorf("token %q: sha256 must be %d hexadecimal digits", t.Name, 2*sha256.Size)
+		}
+		if rank[t.Role] == 0 {
+			return nil, fmt.Errorf("token %q: no role is called %q; use viewer, operator or admin", t.Name, t.Role)
+		}
+		a.hashes = append(a.hashes, [sha256.Size]byte(sum))
+		a.identities = append(a.identities, Identity{t.Name, t.Role})
+	}
+	return a, nil
+}
+
+// Check tells whose token it is. It takes as long for a wrong token as for a right one.
+func (a *Auth) Check(token string) (Identity, bool) {
+	sum := sha256.Sum256([]byte(token))
+	found := -1
+	for i := range a.hashes {
+		if subtle.ConstantTimeCompare(sum[:], a.hashes[i][:]) == 1 {
+			found = i
+		}
+	}
+	if found < 0 {
+		return Identity{}, false
+	}
+	return a.identities[found], true
+}
+
+// Hash is the form in which a token is configured: its SHA-256, hexadecimal.
+func Hash(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// LoadOrCreate reads the token in a file, or makes one there that only the owner can read.
+func LoadOrCreate(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err == nil {
+		token := strings.TrimSpace(string(b))
+		if len(token) < 16 {
+			return "", fmt.Errorf("%s holds no token: remove it, and a new one is made", path)
+		}
+		return token, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	var random [32]byte
+	rand.Read(random[:]) // never fails
+	token := base64.RawURLEncoding.EncodeToString(random[:])
+	return token, os.WriteFile(path, []byte(token+"\n"), 0o600)
+}

@@ -1,0 +1,113 @@
+package hub
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// End ends the session with a cause and, for people, a detail. The first end wins. It does not wait.
+func (s *Session) End(cause session.Cause, detail string) {
+	s.end(session.End{Cause: cause, Detail: detail})
+}
+
+// end is the one road to a session's end: kicks, time-outs, shutdown and hang-ups all take it. Closing the connection
+// is what wakes those who wait in it, so a kick never waits behind a stuck write.
+func (s *Session) end(e session.End) {
+	e.Time = now()
+	if !s.over.CompareAndSwap(nil, &e) {
+		return
+	}
+	s.log.Interrupt()
+	s.conn.Close()
+	var closers []func()
+	if x := s.extra.Load(); x != nil {
+		x.mu.Lock()
+		if x.cancel != nil {
+			x.cancel(&e)
+		}
+		closers, x.closers = x.closers, nil
+		x.mu.Unlock()
+	}
+	for _, f := range closers {
+		f()
+	}
+	if s.unattended {
+		s.finish()
+	}
+}
+
+// endWith ends the session for the reason that an error of its connection gives.
+func (s *Session) endWith(err error) { s.end(s.reason(err)) }
+
+func (s *Session) reason(err error) session.End {
+	var end *session.End
+	switch {
+	case errors.As(err, &end):
+		return *end
+	case err == nil && s.hung.Load(), errors.Is(err, io.EOF):
+		return session.End{Cause: session.HungUp}
+	case err == nil:
+		return session.End{Cause: session.Done}
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ETIMEDOUT),
+		errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return session.End{Cause: session.Reset, Detail: plain(err)}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return session.End{Cause: session.Refused, Detail: plain(err)}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return session.End{Cause: session.Idle}
+	}
+	return session.End{Cause: session.Failed, Detail: err.Error()}
+}
+
+// plain is the innermost error: what happened, without the addresses that the session has already.
+func plain(err error) string {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err.Error()
+	}
+	var upstream *UpstreamError
+	if errors.As(err, &upstream) {
+		return "upstream: " + errno.Error()
+	}
+	return errno.Error()
+}
+
+func isTimeout(err error) bool {
+	var t net.Error
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// finish takes the session out of the live ones and completes its record. It runs once: after the service returned, or
+// at the end itself where no service attends.
+func (s *Session) finish() {
+	h := s.hub
+	e := s.over.Load()
+	s.flushDelivery()
+	if !s.unattended {
+		s.held.Release()
+	}
+	s.log.End(*e) // before it leaves the live ones, so that it is always in one list or the other
+	h.live.remove(s)
+	h.count(e, s.log.Totals())
+	h.sockets.release(s.conn)
+	s.listener.leave()
+	h.handlers.Done()
+}
+
+// UpstreamError is an error of a session's upstream, not of its far end.
+type UpstreamError struct{ Err error }
+
+func (e *UpstreamError) Error() string { return "upstream: " + e.Err.Error() }
+func (e *UpstreamError) Unwrap() error { return e.Err }
+
+// EndWith ends the session for the reason that an error gives; nil does nothing. The first end wins.
+func (s *Session) EndWith(err error) {
+	if err != nil {
+		s.endWith(err)
+	}
+}

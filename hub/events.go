@@ -1,0 +1,214 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/switchboard-relay/switchboard/recording"
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// Events reads a session's events in order, each once: first what is recorded, then, while the session lives, what
+// comes. Where the record refers to a room's messages, it gives them as Sent, under the number of the reference.
+type Events struct {
+	hub    *Hub
+	id     session.ID
+	cursor *recording.Cursor
+	close  func()
+	queue  []session.Event // read from the cursor, not yet returned
+	room   *roomRange      // being resolved
+	last   int64           // time of the newest event returned
+}
+
+// Events opens a session's events from a number on; 0 and 1 mean the first.
+func (h *Hub) Events(ctx context.Context, id session.ID, from uint64) (*Events, error) {
+	from = max(from, 1)
+	if log := h.liveLog(id); log != nil {
+		return &Events{hub: h, id: id, cursor: log.Cursor(from), close: func() {}}, nil
+	}
+	sum, err := h.Find(ctx, string(id))
+	if err != nil {
+		return nil, err
+	}
+	r, err := h.store.Recording(sum.ID, sum.Start)
+	if err != nil {
+		return nil, err
+	}
+	return &Events{hub: h, id: id, cursor: r.Cursor(from), close: func() { r.Close() }}, nil
+}
+
+// liveLog is the recording of a session or a room that is live now, nil if there is none.
+func (h *Hub) liveLog(id session.ID) *recording.Log {
+	if s := h.live.get(id); s != nil {
+		s.flushDelivery()
+		return s.log
+	}
+	return h.rooms.get(id)
+}
+
+// Close ends the reading.
+func (e *Events) Close() {
+	if e.room != nil {
+		e.room.close()
+	}
+	e.cursor.Close()
+	e.close()
+}
+
+// Next returns the next events, at least one, valid until the next call. It waits for them while the session lives and
+// returns io.EOF after its last.
+func (e *Events) Next(ctx context.Context) ([]session.Event, error) {
+	for {
+		batch, err := e.next(func() ([]session.Event, error) { return e.cursor.Next(ctx) })
+		if len(batch) > 0 || err != nil {
+			return batch, err
+		}
+	}
+}
+
+// TryNext is Next for those who must not wait: nil, nil where Next would.
+func (e *Events) TryNext() ([]session.Event, error) {
+	for {
+		waits := false
+		batch, err := e.next(func() ([]session.Event, error) {
+			b, err := e.cursor.TryNext()
+			waits = len(b) == 0 && err == nil
+			return b, err
+		})
+		if len(batch) > 0 || err != nil || waits {
+			return batch, err
+		}
+	}
+}
+
+func (e *Events) next(read func() ([]session.Event, error)) ([]session.Event, error) {
+	if e.room != nil {
+		return e.nextOfRoom()
+	}
+	if len(e.queue) == 0 {
+		batch, err := read()
+		if err != nil || len(batch) == 0 {
+			return nil, err
+		}
+		e.queue = batch
+	}
+	for i, ev := range e.queue {
+		if ev.Kind == session.Delivered {
+			if i > 0 {
+				return e.take(i), nil
+			}
+			e.queue = e.queue[1:]
+			e.room = e.hub.openRoomRange(e.id, ev)
+			return nil, nil
+		}
+	}
+	return e.take(len(e.queue)), nil
+}
+
+func (e *Events) take(n int) []session.Event {
+	batch := e.queue[:n]
+	e.queue = e.queue[n:]
+	e.last = batch[n-1].Time
+	return batch
+}
+
+func (e *Events) nextOfRoom() ([]session.Event, error) {
+	batch, err := e.room.next()
+	if err != nil {
+		e.room.close()
+		e.room = nil
+		if !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+	}
+	for i := range batch {
+		batch[i].Time = max(batch[i].Time, e.last)
+		e.last = batch[i].Time
+	}
+	return batch, nil
+}
+
+// roomRange gives the messages that one Delivered event refers to, as Sent events.
+type roomRange struct {
+	event  session.Event
+	ref    session.RoomRef
+	member session.ID
+	cursor *recording.Cursor
+	done   func()
+	out    []session.Event
+}
+
+func (h *Hub) openRoomRange(member session.ID, ev session.Event) *roomRange {
+	r := &roomRange{event: ev, member: member, done: func() {}}
+	if err := unmarshal(ev.Data, &r.ref); err != nil {
+		return r
+	}
+	if s := h.rooms.get(r.ref.Session); s != nil {
+		r.cursor = s.Cursor(r.ref.First)
+		return r
+	}
+	for _, start := range h.startOf(r.ref.Session) {
+		rec, err := h.store.Recording(r.ref.Session, start)
+		if err != nil {
+			continue
+		}
+		r.cursor, r.done = rec.Cursor(r.ref.First), func() { rec.Close() }
+		return r
+	}
+	return r
+}
+
+// startOf finds when an ended session began, which says where its recording lies.
+func (h *Hub) startOf(id session.ID) []int64 {
+	sum, err := h.Find(context.Background(), string(id))
+	if err != nil {
+		return nil
+	}
+	return []int64{sum.Start}
+}
+
+func (r *roomRange) close() {
+	if r.cursor != nil {
+		r.cursor.Close()
+	}
+	r.done()
+}
+
+// next returns the next messages, and io.EOF with or after the last ones.
+func (r *roomRange) next() ([]session.Event, error) {
+	if r.cursor == nil {
+		return []session.Event{r.gap()}, io.EOF
+	}
+	events, err := r.cursor.TryNext()
+	if err != nil || len(events) == 0 {
+		return nil, io.EOF
+	}
+	r.out = r.out[:0]
+	for _, ev := range events {
+		if ev.Number > r.ref.Last {
+			return r.out, io.EOF
+		}
+		if ev.Kind == session.Gap {
+			r.out = append(r.out, session.Event{Number: r.event.Number, Time: ev.Time, Kind: session.Gap, Data: ev.Data})
+			continue
+		}
+		if ev.Kind != session.Message {
+			continue
+		}
+		m, err := session.ParseRoomMessage(ev.Data)
+		if err != nil || r.ref.Exclude && m.From == r.member {
+			continue
+		}
+		r.out = append(r.out, session.Event{Number: r.event.Number, Time: ev.Time, Kind: session.Sent, Data: m.Bytes})
+	}
+	if events[len(events)-1].Number == r.ref.Last {
+		return r.out, io.EOF
+	}
+	return r.out, nil
+}
+
+func (r *roomRange) gap() session.Event {
+	return session.Event{Number: r.event.Number, Time: r.event.Time, Kind: session.Gap,
+		Data: session.JSON(session.Missing{Events: r.ref.Messages, Bytes: r.ref.Bytes, Reason: "the room's recording is gone"})}
+}

@@ -1,0 +1,131 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// outbox lets bytes be pushed to a session by those who must not wait. What the socket takes goes out at once; the
+// rest waits here, up to a limit, and a goroutine writes it while there is any.
+type outbox struct {
+	mu   sync.Mutex
+	idle sync.Cond // signalled when busy becomes false
+	busy bool      // somebody writes and may wait: everybody else appends to tail
+	tail []byte
+}
+
+// drainLimit bounds how long one write of the tail may wait without any progress.
+const drainLimit = 30 * time.Second
+
+var errSlow = errors.New("reads too slowly")
+
+// push sends p, or what is left of it later. It never waits. A far end that reads too slowly is ended as "slow".
+func (s *Session) push(p []byte) error {
+	if e := s.over.Load(); e != nil {
+		return e
+	}
+	o := s.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.busy {
+		return s.keep(p)
+	}
+	n, err := s.conn.TryWrite(p)
+	if err != nil {
+		s.endWith(err)
+		return s.ended(err)
+	}
+	if n == len(p) {
+		return nil
+	}
+	if err := s.keep(p[n:]); err != nil {
+		return err
+	}
+	o.busy = true
+	go s.drain() // ends with the tail, at the latest when the session's connection is closed
+	return nil
+}
+
+// keep appends to the tail; o.mu is held.
+func (s *Session) keep(p []byte) error {
+	o := s.out
+	if limit := s.listener.writeLimit(); len(o.tail)+len(p) > limit {
+		s.end(session.End{Cause: session.Slow, Detail: fmt.Sprintf("more than %d bytes waited to be read", limit)})
+		return errSlow
+	}
+	o.tail = append(o.tail, p...)
+	return nil
+}
+
+func (s *Session) drain() {
+	o := s.out
+	var batch []byte
+	for {
+		o.mu.Lock()
+		if len(o.tail) == 0 {
+			o.busy, o.tail = false, nil
+			o.idle.Broadcast()
+			o.mu.Unlock()
+			return
+		}
+		batch, o.tail = o.tail, batch[:0]
+		o.mu.Unlock()
+		s.conn.SetWriteDeadline(time.Now().Add(drainLimit))
+		n, err := s.conn.Write(batch)
+		if err != nil {
+			s.stopDrain(len(batch)-n, err)
+			return
+		}
+		s.conn.SetWriteDeadline(time.Time{})
+	}
+}
+
+func (s *Session) stopDrain(lost int, err error) {
+	o := s.out
+	o.mu.Lock()
+	lost += len(o.tail)
+	o.tail, o.busy = nil, false
+	o.idle.Broadcast()
+	o.mu.Unlock()
+	s.unsent(lost)
+	if isTimeout(err) {
+		s.end(session.End{Cause: session.Slow, Detail: fmt.Sprintf("read nothing for %v", drainLimit)})
+		return
+	}
+	s.endWith(err)
+}
+
+// write sends all of p behind what waits already.
+func (o *outbox) write(s *Session, p []byte) (int, error) {
+	o.mu.Lock()
+	for o.busy {
+		o.idle.Wait()
+	}
+	o.busy = true
+	o.mu.Unlock()
+	n, err := s.conn.Write(p)
+	o.mu.Lock()
+	if len(o.tail) > 0 && err == nil {
+		go s.drain() // takes over busy
+	} else {
+		o.busy = false
+		o.idle.Broadcast()
+	}
+	o.mu.Unlock()
+	return n, err
+}
+
+// openOutbox makes the session ready for push. It is called before anybody pushes.
+func (s *Session) openOutbox() {
+	s.sendMu.Lock()
+	defer s.sendMu.Unlock()
+	if s.out == nil {
+		o := &outbox{}
+		o.idle.L = &o.mu
+		s.out = o
+	}
+}

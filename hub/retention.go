@@ -1,0 +1,89 @@
+package hub
+
+import (
+	"context"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// Retention says how long recordings are kept. Pinned ones are always kept. Zero means no limit.
+type Retention struct {
+	MaxAge  time.Duration // since the session ended
+	MaxSize int64         // of all recordings together, bytes
+}
+
+const (
+	sweepEvery  = time.Second
+	retainEvery = 30 * time.Second
+	flushAfter  = 10 * time.Second // how late a room's deliveries may be referred to on a member's record
+)
+
+// sweep does what has to be done now and then, until the context ends.
+func (h *Hub) sweep(ctx context.Context) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for round := 0; ; round++ {
+		if round%int(retainEvery/sweepEvery) == 0 {
+			h.retain(ctx)
+		}
+		if round%int(flushAfter/sweepEvery) == 0 {
+			h.live.each(func(s *Session) bool { s.flushDelivery(); return true })
+		}
+		h.endIdleFlows()
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// endIdleFlows ends sessions that no goroutine waits in, which have no read deadline to do it.
+func (h *Hub) endIdleFlows() {
+	h.live.each(func(s *Session) bool {
+		if limit := s.listener.idle(); limit > 0 && s.unattended && s.listener.packets.Load() && s.quietFor() >= limit {
+			s.end(session.End{Cause: session.Idle})
+		}
+		return true
+	})
+}
+
+// retain removes recordings that are too old or too many, the oldest first.
+func (h *Hub) retain(ctx context.Context) {
+	for h.retainBatch(ctx) {
+	}
+}
+
+func (h *Hub) retainBatch(ctx context.Context) (more bool) {
+	if h.keep.MaxAge <= 0 && h.keep.MaxSize <= 0 {
+		return false
+	}
+	_, size, err := h.index.Count(ctx)
+	if err != nil {
+		h.logger.Error("retention: the index cannot be read", "error", err)
+		return false
+	}
+	oldest, err := h.index.Oldest(ctx, 200)
+	if err != nil || len(oldest) == 0 {
+		return false
+	}
+	before := int64(0)
+	if h.keep.MaxAge > 0 {
+		before = time.Now().Add(-h.keep.MaxAge).UnixMicro()
+	}
+	for _, sum := range oldest {
+		tooOld := sum.End < before
+		tooMuch := h.keep.MaxSize > 0 && size > h.keep.MaxSize
+		if !tooOld && !tooMuch || ctx.Err() != nil {
+			return false
+		}
+		if err := h.remove(ctx, sum); err != nil {
+			h.logger.Error("retention: a recording cannot be removed", "session", sum.ID, "error", err)
+			return false
+		}
+		size -= sum.Size
+		h.removed.Add(1)
+	}
+	return true
+}

@@ -1,0 +1,84 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// Write sends p to the far end and records it as Sent. It waits until the socket took all of it; ending the session
+// ends the wait. Writes of several goroutines are recorded and sent in one order.
+func (s *Session) Write(p []byte) (int, error) {
+	s.sendMu.Lock()
+	defer s.sendMu.Unlock()
+	number, err := s.log.Append(session.Sent, p)
+	if err == nil {
+		err = s.awaitStrict(number)
+	}
+	if err != nil {
+		return 0, s.ended(err)
+	}
+	return s.writeOut(p)
+}
+
+// WriteRecorded sends bytes that are on the record already: those of NextFrom.
+func (s *Session) WriteRecorded(p []byte) (int, error) {
+	s.sendMu.Lock()
+	defer s.sendMu.Unlock()
+	return s.writeOut(p)
+}
+
+// writeOut writes all of p; s.sendMu is held. What the socket did not take is put on the record.
+func (s *Session) writeOut(p []byte) (n int, err error) {
+	if s.out != nil {
+		n, err = s.out.write(s, p)
+	} else {
+		n, err = s.conn.Write(p)
+	}
+	if err != nil {
+		s.unsent(len(p) - n)
+		return n, s.ended(err)
+	}
+	return n, nil
+}
+
+func (s *Session) unsent(n int) {
+	if n > 0 {
+		s.log.Append(session.Unsent, strconv.AppendInt(nil, int64(n), 10))
+	}
+}
+
+// ended prefers the session's end to the error that it led to.
+func (s *Session) ended(err error) error {
+	if e := s.over.Load(); e != nil {
+		return e
+	}
+	return err
+}
+
+// CloseWrite tells the far end that nothing more will be sent, and records that.
+func (s *Session) CloseWrite() error {
+	s.sendMu.Lock()
+	defer s.sendMu.Unlock()
+	s.log.Append(session.SentEnd, nil)
+	return s.conn.CloseWrite()
+}
+
+// send is Write for an operator: in a goroutine of its own, so that a far end that does not read never holds up the
+// one who asks. The goroutine ends with the write, at the latest when the session does.
+func (s *Session) send(ctx context.Context, p []byte) error {
+	done := make(chan error, 1)
+	p = append([]byte(nil), p...)
+	go func() {
+		_, err := s.Write(p)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return errors.New("the far end does not read: the bytes wait behind what was sent before, and will go out when it does")
+	}
+}

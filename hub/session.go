@@ -1,0 +1,143 @@
+package hub
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/recording"
+	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/transport"
+)
+
+// Session is a connection that remembers: a net.Conn whose Read and Write are recorded as Received and Sent, that can
+// be watched, and that others can end. There are many, most of them idle: what only some need is made when it is.
+type Session struct {
+	// fixed after open
+	hub      *Hub
+	listener *Listener
+	log      *recording.Log
+	conn     transport.Conn
+	info     session.Info
+	// unattended: no goroutine of the hub runs it, so its end finishes it. A flow of a Receiver, or a wrapped connection.
+	unattended bool
+
+	name atomic.Pointer[string]
+	over atomic.Pointer[session.End] // set once: the session is ending
+	hung atomic.Bool                 // the far end sends no more
+
+	// owned by whoever receives
+	held    recording.Held
+	rest    []byte // received, not yet returned by Read
+	scratch []byte // a copy of what a transport only lent
+
+	sendMu sync.Mutex // orders recording and writing of Sent
+	out    *outbox    // made when something is pushed; guarded by sendMu until then
+
+	extra atomic.Pointer[extra]
+}
+
+// extra is what few sessions need.
+type extra struct {
+	mu       sync.Mutex
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	delivery delivery
+	closers  []func() // run once when the session ends
+}
+
+func (s *Session) more() *extra {
+	if x := s.extra.Load(); x != nil {
+		return x
+	}
+	x := &extra{}
+	if s.extra.CompareAndSwap(nil, x) {
+		return x
+	}
+	return s.extra.Load()
+}
+
+// ID is the session's name for ever.
+func (s *Session) ID() session.ID { return s.info.ID }
+
+// Info is what was known of the session when it began; Name is the newest.
+func (s *Session) Info() session.Info {
+	info := s.info
+	if name := s.name.Load(); name != nil {
+		info.Name = *name
+	}
+	return info
+}
+
+// SetName gives the session its name and records that.
+func (s *Session) SetName(name string) {
+	s.name.Store(&name)
+	s.log.Append(session.Named, []byte(name))
+}
+
+// Note records a text about the session.
+func (s *Session) Note(text string) { s.log.Append(session.Noted, []byte(text)) }
+
+// Context ends when the session does; its cause is the *session.End.
+func (s *Session) Context() context.Context {
+	x := s.more()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.ctx == nil {
+		x.ctx, x.cancel = context.WithCancelCause(context.Background())
+		if e := s.over.Load(); e != nil {
+			x.cancel(e)
+		}
+	}
+	return x.ctx
+}
+
+// OnEnd has f called once when the session ends, at once if it has ended. f must not block.
+func (s *Session) OnEnd(f func()) {
+	x := s.more()
+	x.mu.Lock()
+	if s.over.Load() == nil {
+		x.closers = append(x.closers, f)
+		f = nil
+	}
+	x.mu.Unlock()
+	if f != nil {
+		f()
+	}
+}
+
+// Summary is the session as lists show it.
+func (s *Session) Summary() session.Summary {
+	sum := session.Summary{Info: s.Info(), State: session.Live, Totals: s.log.Totals(), Events: s.log.Events(),
+		Watchers: s.log.Watchers()}
+	if x := s.extra.Load(); x != nil {
+		x.delivery.count(&sum.Totals)
+	}
+	if e := s.over.Load(); e != nil {
+		sum.Cause, sum.By, sum.Reason, sum.Detail = e.Cause, e.By, e.Reason, e.Detail
+	}
+	return sum
+}
+
+// Datagrams reports whether each Write is a message of its own.
+func (s *Session) Datagrams() bool { return s.conn.Datagrams() }
+
+// LocalAddr is this side's address.
+func (s *Session) LocalAddr() net.Addr { return s.conn.LocalAddr() }
+
+// RemoteAddr is the far end's address.
+func (s *Session) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
+
+// SetDeadline sets both deadlines.
+func (s *Session) SetDeadline(t time.Time) error { return s.conn.SetDeadline(t) }
+
+// SetReadDeadline ends a waiting Read at t with os.ErrDeadlineExceeded. A listener with an idle limit sets its own
+// before each read.
+func (s *Session) SetReadDeadline(t time.Time) error { return s.conn.SetReadDeadline(t) }
+
+// SetWriteDeadline ends a waiting Write at t with os.ErrDeadlineExceeded.
+func (s *Session) SetWriteDeadline(t time.Time) error { return s.conn.SetWriteDeadline(t) }
+
+var _ net.Conn = (*Session)(nil)

@@ -1,0 +1,234 @@
+package room
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/switchboard-relay/switchboard/recording"
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// Member is one who reads a room.
+type Member interface {
+	ID() session.ID
+	// Datagrams reports whether each message is delivered by itself; else those that wait are joined.
+	Datagrams() bool
+	// Deliver gets messages, borrowed, and what they are in the room's recording. It must not wait. After an error the
+	// room forgets the member.
+	Deliver(joined []byte, ref session.RoomRef) error
+	// Joined and Left tell the member's own record. Messages delivered come after Joined.
+	Joined(session.RoomRef)
+	Left(session.RoomRef)
+}
+
+// Room is a log with an offset that many members read.
+type Room struct {
+	rooms   *Rooms
+	name    string
+	subject string
+	conf    Config
+	sub     *nats.Subscription
+	shards  []*shard
+	working sync.WaitGroup
+	members atomic.Int64
+	turn    atomic.Uint64 // spreads members over the shards
+	closed  atomic.Bool
+	done    chan struct{}
+
+	// owned by the follower once Open has returned; the pointer is for others to read
+	current atomic.Pointer[roomRecording]
+	offset  uint64
+	scratch []byte
+	stopped sync.Mutex // held by the follower while it works
+}
+
+// roomRecording is one of the recordings that a room makes, one after another.
+type roomRecording struct {
+	info  session.Info
+	log   *recording.Log
+	bytes int64
+	since time.Time
+}
+
+const (
+	defaultMessages = 10_000
+	defaultBytes    = 16 << 20
+	recordingBytes  = 256 << 20      // a room's recording is completed, and a new one begun, at this size
+	recordingAge    = 24 * time.Hour // or at this age
+)
+
+// follow makes the stream if there is none, and follows it from now on.
+func (r *Rooms) follow(ctx context.Context, name string, conf Config) (*Room, error) {
+	room := &Room{rooms: r, name: name, subject: "sb.room." + token(name), conf: conf, done: make(chan struct{})}
+	_, err := r.js.AddStream(&nats.StreamConfig{
+		Name: "room-" + token(name), Subjects: []string{room.subject}, Storage: nats.MemoryStorage, Discard: nats.DiscardOld,
+		MaxMsgs: orDefault(conf.MaxMessages, defaultMessages), MaxBytes: orDefault(conf.MaxBytes, defaultBytes), MaxAge: conf.MaxAge,
+	}, nats.Context(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if err := room.beginRecording(); err != nil {
+		return nil, err
+	}
+	for range runtime.GOMAXPROCS(0) {
+		s := &shard{room: room, wake: make(chan struct{}, 1), at: map[Member]int{}}
+		s.space.L = &s.mu
+		room.shards = append(room.shards, s)
+		room.working.Go(s.run)
+	}
+	room.sub, err = r.js.Subscribe(room.subject, room.receive, nats.OrderedConsumer(), nats.DeliverNew())
+	if err != nil {
+		room.close()
+		return nil, err
+	}
+	room.sub.SetPendingLimits(-1, 64<<20)
+	return room, nil
+}
+
+// Name is the room's.
+func (r *Room) Name() string { return r.name }
+
+// Members is how many members this node holds.
+func (r *Room) Members() int { return int(r.members.Load()) }
+
+// Info tells of the room's recording that is being made.
+func (r *Room) Info() session.Info { return r.current.Load().info }
+
+func (r *Room) beginRecording() error {
+	now := time.Now()
+	rec := &roomRecording{since: now, info: session.Info{ID: session.NewID(r.rooms.opt.Node), Listener: r.name, Service: "room",
+		Transport: "room", Remote: "", Name: r.name, Start: now.UnixMicro(), Record: r.conf.Record}}
+	info := rec.info
+	policy := recording.Policy{Record: r.conf.Record, OnFailure: session.OnFailureContinue}
+	if policy.Record == session.RecordStrict {
+		policy.Record = session.RecordOn // its members' own records are strict; the room itself does not wait
+	}
+	log, err := r.rooms.opt.Store.Begin(&info, policy)
+	if err != nil {
+		return err
+	}
+	rec.log = log
+	previous := r.current.Swap(rec)
+	if r.rooms.opt.Began != nil {
+		r.rooms.opt.Began(rec.info, log)
+	}
+	if previous != nil {
+		r.endRecording(previous, session.End{Cause: session.Done, Detail: "goes on in " + string(rec.info.ID)})
+	}
+	return nil
+}
+
+func (r *Room) endRecording(rec *roomRecording, e session.End) {
+	e.Time = time.Now().UnixMicro()
+	rec.log.End(e)
+	if r.rooms.opt.Ended != nil {
+		r.rooms.opt.Ended(rec.info.ID)
+	}
+}
+
+// Say publishes a message to the room. It waits while too many are in flight, and returns when the message is on its
+// way; the bytes are copied.
+func (r *Room) Say(from session.ID, data []byte) error {
+	if r.closed.Load() {
+		return ErrClosed
+	}
+	b := make([]byte, 0, len(data)+session.MaxIDLen+4)
+	b = session.RoomMessage{From: from, Bytes: data}.Append(b)
+	_, err := r.rooms.js.PublishAsync(r.subject, b, nats.StallWait(stallLimit))
+	if err != nil {
+		return fmt.Errorf("room %q: %w", r.name, err)
+	}
+	return nil
+}
+
+// receive is the follower: it records each message once and hands it to every shard.
+func (r *Room) receive(m *nats.Msg) {
+	r.stopped.Lock()
+	defer r.stopped.Unlock()
+	if r.closed.Load() {
+		return
+	}
+	meta, err := m.Metadata()
+	if err != nil {
+		r.rooms.opt.Logger.Error("a room's log gave a message without its number", "room", r.name, "error", err)
+		return
+	}
+	msg, err := session.ParseRoomMessage(m.Data)
+	if err != nil {
+		r.rooms.opt.Logger.Warn("a room's log holds a message that nobody here wrote", "room", r.name, "error", err)
+		return
+	}
+	rec := r.current.Load()
+	if rec.bytes > recordingBytes || time.Since(rec.since) > recordingAge {
+		if err := r.beginRecording(); err == nil {
+			rec = r.current.Load()
+		}
+	}
+	msg.Offset = meta.Sequence.Stream
+	r.noteGap(rec, msg.Offset)
+	r.scratch = msg.Append(r.scratch[:0])
+	number, err := rec.log.Append(session.Message, r.scratch)
+	if err != nil {
+		r.rooms.opt.Logger.Error("a room's message cannot be recorded", "room", r.name, "error", err)
+	}
+	rec.bytes += int64(len(m.Data))
+	p := publication{from: msg.From, data: msg.Bytes, number: number, session: rec.info.ID}
+	for _, s := range r.shards {
+		s.add(p)
+	}
+}
+
+// noteGap records messages that this node never got: the log had let go of them when it came to read.
+func (r *Room) noteGap(rec *roomRecording, offset uint64) {
+	if r.offset != 0 && offset > r.offset+1 {
+		missing := session.Missing{Events: offset - r.offset - 1, Reason: "lagged"}
+		rec.log.Append(session.Gap, session.JSON(missing))
+		r.rooms.opt.Logger.Warn("a room's messages were lost: too many came at once", "room", r.name, "messages", missing.Events)
+	}
+	r.offset = offset
+}
+
+// Join makes m a member: it gets every message from now on, each once, in order. exclude leaves its own out.
+func (r *Room) Join(m Member, exclude bool) error {
+	if r.closed.Load() {
+		return ErrClosed
+	}
+	m.Joined(session.RoomRef{Room: r.name, Session: r.Info().ID, Exclude: exclude})
+	s := r.shards[r.turn.Add(1)%uint64(len(r.shards))]
+	r.members.Add(1)
+	s.add(publication{member: m, joins: true, exclude: exclude})
+	return nil
+}
+
+// Leave ends a membership. Messages that are being delivered at this moment may still arrive.
+func (r *Room) Leave(m Member) {
+	m.Left(session.RoomRef{Room: r.name, Session: r.Info().ID})
+	for _, s := range r.shards { // only one of them knows it
+		s.add(publication{member: m})
+	}
+}
+
+func (r *Room) close() {
+	if r.closed.Swap(true) {
+		return
+	}
+	if r.sub != nil {
+		r.sub.Unsubscribe() // it fails only if the connection is gone, which is as good
+	}
+	close(r.done)
+	for _, s := range r.shards {
+		s.stop()
+	}
+	r.stopped.Lock()
+	defer r.stopped.Unlock()
+	r.working.Wait()
+	if rec := r.current.Load(); rec != nil {
+		r.endRecording(rec, session.End{Cause: session.Shutdown})
+	}
+}
