@@ -80,3 +80,6 @@ func (h *Hub) Listeners() []ListenerStatus {
 }
 
 func unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
+
+// RecordingErr is why recordings cannot be written now, nil if they can.
+func (h *Hub) RecordingErr() error { return h.store.Err() }

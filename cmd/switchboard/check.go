@@ -1,0 +1,65 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+
+	"github.com/switchboard-relay/switchboard"
+)
+
+// CheckCmd says what a configuration means, or what is wrong with it and where.
+type CheckCmd struct {
+	Config string `arg:"" optional:"" help:"Configuration file; without one, the default configuration." type:"path"`
+}
+
+// Run checks; nothing is listened on.
+func (c *CheckCmd) Run(std *stdio) error {
+	conf := switchboard.DefaultConfig()
+	if c.Config != "" {
+		var err error
+		if conf, err = switchboard.LoadConfig(c.Config); err != nil {
+			return err
+		}
+	}
+	explain(std.out, conf)
+	return nil
+}
+
+// explain writes what the configuration means, defaults included.
+func explain(w io.Writer, conf switchboard.Config) {
+	fmt.Fprintf(w, "Data folder  %s\n", cmp.Or(conf.Data, switchboard.DefaultData()))
+	scheme := "http"
+	if conf.HTTP.TLS != nil {
+		scheme = "https"
+	}
+	fmt.Fprintf(w, "REST         %s://%s, %d tokens besides the administrator's\n", scheme, conf.HTTP.Listen, len(conf.HTTP.Tokens))
+	r := conf.Recording
+	fmt.Fprintf(w, "Recording    sync %s, queue %s, journal %s\n", cmp.Or(r.Sync, "group"), cmp.Or(r.Queue, "64MiB"), cmp.Or(r.Journal, "1GiB"))
+	fmt.Fprintf(w, "Retention    age %s, size %s\n", cmp.Or(r.Retention.MaxAge, "unlimited"), cmp.Or(r.Retention.MaxSize, "unlimited"))
+	for _, l := range conf.Listeners {
+		fmt.Fprintf(w, "\n%s\n  listens on %s and runs %s\n", l.Name, l.Listen, describe(l.Service))
+		if l.Service == "relay" {
+			fmt.Fprintf(w, "  upstream %s, dialled for at most %s\n", l.Upstream, cmp.Or(l.DialTimeout, "5s"))
+		}
+		if l.Service == "room" {
+			fmt.Fprintf(w, "  room %s, the sender %s\n", l.Room, map[bool]string{false: "included", true: "left out"}[l.ExcludeSender])
+		}
+		onFailure := cmp.Or(l.OnFailure, map[bool]string{true: "end", false: "continue"}[l.Record == "strict"])
+		fmt.Fprintf(w, "  recording %s; if it fails: %s\n", cmp.Or(l.Record, "on"), onFailure)
+		limit := "no limit of its own"
+		if l.Max > 0 {
+			limit = fmt.Sprint(l.Max)
+		}
+		fmt.Fprintf(w, "  silence ends a session after: %s; sessions at once: %s\n", cmp.Or(l.Idle, "never"), limit)
+	}
+}
+
+// ConfigCmd prints the configuration that runs without a file.
+type ConfigCmd struct{}
+
+// Run prints it, with its comments.
+func (c *ConfigCmd) Run(std *stdio) error {
+	_, err := io.WriteString(std.out, switchboard.DefaultConfigText)
+	return err
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// WatchCmd follows a session.
+type WatchCmd struct {
+	serverFlags
+	viewFlags
+	JSON bool   `name:"json" xor:"view" help:"Each event as a line of JSON."`
+	From string `default:"1" placeholder:"N|now" help:"The event to begin with; now leaves out what was before."`
+	ID   string `arg:"" help:"The session's id, or the first characters of it."`
+}
+
+// redialEvery is the pause before a broken connection is made again.
+const redialEvery = time.Second
+
+// Run prints events until the session ends or the person does.
+func (c *WatchCmd) Run(ctx context.Context, std *stdio) error {
+	from, err := c.from()
+	if err != nil {
+		return err
+	}
+	server, err := c.find()
+	if err != nil {
+		return err
+	}
+	sum, err := server.session(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	w := &watching{flags: c.serverFlags, server: server, std: std, sum: sum, pos: position{number: from}}
+	if from == 0 {
+		w.pos.number = sum.Events + 1
+	}
+	out := bufio.NewWriterSize(std.out, 64<<10)
+	w.out = out
+	if c.JSON {
+		w.show = c.lines(out)
+	} else {
+		v := &view{w: out, flags: c.viewFlags, datagrams: sum.Transport == "udp"}
+		w.show = v.event
+	}
+	err = w.run(ctx)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return out.Flush() // Ctrl-C is how a watcher leaves
+	}
+	if err != nil {
+		return err
+	}
+	if c.Raw && asTerminal(std.err) != nil {
+		std.note("session %s ended: %s", sum.ID, w.end.Error())
+	}
+	return nil
+}
+
+// from is the number to begin with; 0 means after all that is there.
+func (c *WatchCmd) from() (uint64, error) {
+	if c.From == "now" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(c.From, 10, 64)
+	if err != nil || n == 0 {
+		return 0, badUsage("--from %s: must be an event's number, 1 or more, or now", c.From)
+	}
+	return n, nil
+}
+
+// lines shows events as JSON lines.
+func (c *WatchCmd) lines(w io.Writer) func(session.Event) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	filter := view{flags: c.viewFlags}
+	return func(ev session.Event) error {
+		if !filter.shows(ev) {
+			return nil
+		}
+		return enc.Encode(ev)
+	}
+}
+
+// watching is one run of watch, over as many connections to the server as it takes.
+type watching struct {
+	flags  serverFlags
+	server *client
+	std    *stdio
+	sum    session.Summary
+	pos    position
+	out    *bufio.Writer
+	show   func(session.Event) error
+	ended  bool
+	end    session.End
+	away   bool // the server was lost, and that was said
+}
+
+// run follows the session to its end, through breaks of the connection to the server.
+func (w *watching) run(ctx context.Context) error {
+	for {
+		err := w.follow(ctx)
+		var refused *apiError
+		var output *outputError
+		switch {
+		case w.ended:
+			return w.out.Flush()
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &output):
+			return output.error
+		case errors.As(err, &refused) && refused.Status < http.StatusInternalServerError:
+			return err
+		case err == nil && w.closedBefore(ctx):
+			return w.out.Flush()
+		}
+		if !w.away {
+			w.away = true
+			w.std.note("the connection to the server broke: trying again every second, Ctrl-C ends")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(redialEvery):
+		}
+		if found, err := w.flags.find(); err == nil {
+			w.server = found // a server that was started again may have another address
+		}
+	}
+}
+
+// outputError is a failure of our own output, which no other connection mends.
+type outputError struct{ error }
+
+// follow shows events until the server's stream ends.
+func (w *watching) follow(ctx context.Context) error {
+	stream, err := w.server.events(ctx, w.sum.ID, &w.pos, span{follow: true})
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	if w.away {
+		w.away = false
+		w.std.note("the server is back")
+	}
+	for {
+		ev, err := stream.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if ev.Kind == session.Closed {
+			w.ended = true
+			if err := json.Unmarshal(ev.Data, &w.end); err != nil {
+				return fmt.Errorf("read how the session ended: %w", err)
+			}
+		}
+		if err := w.show(ev); err != nil {
+			return &outputError{err}
+		}
+		if !stream.more() {
+			if err := w.out.Flush(); err != nil {
+				return &outputError{err}
+			}
+		}
+	}
+}
+
+// closedBefore asks how the session ended when the stream ends without saying it, as one from behind the last event
+// does. It reports false if the session lives.
+func (w *watching) closedBefore(ctx context.Context) bool {
+	sum, err := w.server.session(ctx, string(w.sum.ID))
+	if err != nil || sum.State == session.Live || w.pos.number <= sum.Events && w.pos.seen == 0 {
+		return false
+	}
+	w.end = session.End{Time: sum.End, Cause: sum.Cause, By: sum.By, Reason: sum.Reason, Detail: sum.Detail}
+	ev := session.Event{Number: sum.Events, Time: sum.End, Kind: session.Closed, Data: session.JSON(w.end)}
+	return w.show(ev) == nil
+}

@@ -1,0 +1,185 @@
+package switchboard
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// Config is everything that can be set. The zero value of each field means its default; DefaultConfig is what runs
+// with no configuration at all. Durations are written 500ms, 10s, 5m, 2h or 30d, sizes 64KiB, 10MiB or 20GiB.
+type Config struct {
+	Node      string           `yaml:"node"`      // 1 to 16 of a-z and 0-9; default: made once, kept in the data folder
+	Data      string           `yaml:"data"`      // the data folder; default: DefaultData()
+	HTTP      HTTPConfig       `yaml:"http"`      // REST and metrics
+	Recording RecordingConfig  `yaml:"recording"` // of all listeners
+	Limits    LimitsConfig     `yaml:"limits"`
+	Listeners []ListenerConfig `yaml:"listeners"`
+}
+
+// HTTPConfig is where REST and metrics are served, and to whom.
+type HTTPConfig struct {
+	Listen   string        `yaml:"listen"`   // HOST:PORT; default 127.0.0.1:8081
+	TLS      *TLSConfig    `yaml:"tls"`      // required beyond loopback
+	Insecure bool          `yaml:"insecure"` // serve beyond loopback without TLS all the same
+	Tokens   []TokenConfig `yaml:"tokens"`   // besides the administrator's, which lies in the data folder
+}
+
+// TokenConfig lets somebody use the API. The token itself is not written down, only its SHA-256.
+type TokenConfig struct {
+	Name   string `yaml:"name"`   // shown as who did it
+	Role   string `yaml:"role"`   // viewer, operator or admin
+	SHA256 string `yaml:"sha256"` // of the token, 64 hexadecimal digits
+}
+
+// TLSConfig names the files of a certificate.
+type TLSConfig struct {
+	Cert     string `yaml:"cert"`      // PEM, the chain
+	Key      string `yaml:"key"`       // PEM
+	ClientCA string `yaml:"client_ca"` // PEM; if set, clients must show a certificate of it
+}
+
+// RecordingConfig is how recordings are written and how long they are kept.
+type RecordingConfig struct {
+	Sync      string          `yaml:"sync"`    // group (default): on disk by one fsync for all that waits; none: the system decides
+	Queue     string          `yaml:"queue"`   // bytes that may wait for the disk; default 64MiB
+	Journal   string          `yaml:"journal"` // bytes of journal before live sessions move to files of their own; default 1GiB
+	Retention RetentionConfig `yaml:"retention"`
+}
+
+// RetentionConfig says what is removed, the oldest first; pinned recordings never are.
+type RetentionConfig struct {
+	MaxAge  string `yaml:"max_age"`  // since the session ended; default: no limit
+	MaxSize string `yaml:"max_size"` // of all recordings together; default: no limit
+}
+
+// LimitsConfig bounds what the whole process takes.
+type LimitsConfig struct {
+	Connections int `yaml:"connections"` // sockets of sessions; default: the limit of open files less a reserve
+}
+
+// ListenerConfig is one line: where it listens, what it does, and how it is recorded.
+type ListenerConfig struct {
+	Name       string     `yaml:"name"`         // letters, digits, hyphens; unique
+	Listen     string     `yaml:"listen"`       // tcp://, tls:// or udp:// HOST:PORT, or unix:///PATH
+	Service    string     `yaml:"service"`      // sink, echo, room or relay
+	Record     string     `yaml:"record"`       // on (default), strict or off
+	OnFailure  string     `yaml:"on_failure"`   // if recording fails: continue (default; end for strict) or end
+	Idle       string     `yaml:"idle"`         // silence that ends a session; default never, 60s for udp
+	Max        int        `yaml:"max_sessions"` // at once; default no limit, 10000 for udp
+	KeepAlive  string     `yaml:"keepalive"`    // silence before TCP probes; default 15s
+	WriteLimit string     `yaml:"write_limit"`  // bytes that may wait for a slow reader; default 1MiB
+	TLS        *TLSConfig `yaml:"tls"`          // for tls://
+
+	Greeting string `yaml:"greeting"` // sink, echo: sent when a session begins
+	Reply    string `yaml:"reply"`    // echo: time (default) or plain
+
+	Room          string `yaml:"room"`           // room: its name; default the listener's
+	ExcludeSender bool   `yaml:"exclude_sender"` // room: do not send a message back to who said it
+
+	Upstream    string       `yaml:"upstream"`     // relay: tcp://, tls:// or udp:// HOST:PORT, or unix:///PATH
+	DialTimeout string       `yaml:"dial_timeout"` // relay: default 5s
+	UpstreamTLS *UpstreamTLS `yaml:"upstream_tls"` // relay: for a tls:// upstream
+}
+
+// UpstreamTLS is how the certificate of a tls:// upstream is judged.
+type UpstreamTLS struct {
+	CA         string `yaml:"ca"`          // PEM; default: the system's authorities
+	ServerName string `yaml:"server_name"` // default: the upstream's host
+	Insecure   bool   `yaml:"insecure"`    // accept any certificate
+}
+
+// DefaultConfigText is the configuration that runs when there is none, as a file with its comments.
+const DefaultConfigText = `# Switchboard's configuration. Everything has a default; this is what runs without a file.
+# Durations: 500ms, 10s, 5m, 2h, 30d. Sizes: 64KiB, 10MiB, 20GiB.
+
+http:
+  listen: 127.0.0.1:8081          # REST, metrics; beyond loopback it needs tls: {cert: …, key: …}
+
+recording:
+  sync: group                     # group: on disk by one fsync for all that waits; none: the system decides
+  retention:
+    # max_age: 90d                # remove recordings that ended longer ago
+    # max_size: 20GiB             # and the oldest ones beyond this size; pinned ones stay
+
+listeners:
+  - name: hello                   # greets, receives, answers nothing
+    listen: tcp://127.0.0.1:8080
+    service: sink
+    greeting: "Hello client!"
+
+  - name: echo                    # answers every chunk with the time and the chunk
+    listen: tcp://127.0.0.1:8000
+    service: echo
+    greeting: "Hello\n"
+
+  - name: chat                    # every chunk goes to every client of the room
+    listen: tcp://127.0.0.1:8800
+    service: room
+    room: chat
+
+  - name: sensors                 # datagrams; each remote address and port is a session
+    listen: udp://127.0.0.1:41234
+    service: sink
+    idle: 60s
+
+  # A relay stands between its clients and an upstream, and records both directions.
+  # Take the comment signs away, then: ssh -p 2222 127.0.0.1
+  #
+  # - name: line
+  #   listen: tcp://127.0.0.1:2222
+  #   service: relay
+  #   upstream: tcp://127.0.0.1:22
+  #   dial_timeout: 5s
+  #   idle: 2h                    # silence that ends a session; default: never
+  #   record: on                  # on; strict: bytes pass on only once they are on disk; off
+  #   on_failure: continue        # if recording fails: continue (the gap is marked) or end
+`
+
+// DefaultConfig is the configuration that runs when there is none.
+func DefaultConfig() Config {
+	conf, err := ParseConfig("the default configuration", []byte(DefaultConfigText))
+	if err != nil {
+		panic("switchboard: " + err.Error())
+	}
+	return conf
+}
+
+// DefaultData is the data folder if none is named: $SWITCHBOARD_DATA, else the user's data folder.
+func DefaultData() string {
+	if dir := os.Getenv("SWITCHBOARD_DATA"); dir != "" {
+		return dir
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "switchboard")
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".local", "share", "switchboard")
+	}
+	return "switchboard-data"
+}
+
+// defaults that depend on the transport or on other settings.
+const (
+	defaultHTTP    = "127.0.0.1:8081"
+	defaultUDPIdle = "60s"
+	defaultUDPMax  = 10_000
+)
+
+func (l *ListenerConfig) record() session.Record {
+	if l.Record == "" {
+		return session.RecordOn
+	}
+	return session.Record(l.Record)
+}
+
+func (l *ListenerConfig) onFailure() session.OnFailure {
+	switch {
+	case l.OnFailure != "":
+		return session.OnFailure(l.OnFailure)
+	case l.record() == session.RecordStrict:
+		return session.OnFailureEnd
+	}
+	return session.OnFailureContinue
+}

@@ -1,0 +1,139 @@
+//go:build linux
+
+package benchkit
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// Get asks the server's API for a path such as /api/v1/server and decodes the answer into into, unless that is nil.
+func (s *Server) Get(path string, into any) error {
+	body, err := s.Open(path)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if into == nil {
+		_, err := io.Copy(io.Discard, body)
+		return err
+	}
+	if err := json.NewDecoder(body).Decode(into); err != nil {
+		return fmt.Errorf("GET %s: %w", path, err)
+	}
+	return nil
+}
+
+// Delete asks the server's API to delete what is at a path.
+func (s *Server) Delete(path string) error {
+	body, err := s.request(http.MethodDelete, path)
+	if err != nil {
+		return err
+	}
+	return body.Close()
+}
+
+// Open asks the server's API for a path and returns the body of the answer.
+func (s *Server) Open(path string) (io.ReadCloser, error) { return s.request(http.MethodGet, path) }
+
+func (s *Server) request(method, path string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(s.run.Context, method, s.URL+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.Token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode/100 != 2 {
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 500))
+		return nil, fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, text)
+	}
+	return resp.Body, nil
+}
+
+// Sessions lists sessions; query is as in ?state=live&listener=echo. The server's usual limit is lifted.
+func (s *Server) Sessions(query url.Values) ([]session.Summary, error) {
+	if query == nil {
+		query = url.Values{}
+	}
+	if !query.Has("limit") {
+		query.Set("limit", "1000000")
+	}
+	var list []session.Summary
+	return list, s.Get("/api/v1/sessions?"+query.Encode(), &list)
+}
+
+// Live is how many sessions of a listener are live, and how many connections it refused.
+func (s *Server) Live(listener string) (live int, refused uint64, err error) {
+	var list []struct {
+		Name    string
+		Live    int
+		Refused uint64
+	}
+	if err := s.Get("/api/v1/listeners", &list); err != nil {
+		return 0, 0, err
+	}
+	for _, l := range list {
+		if l.Name == listener {
+			return l.Live, l.Refused, nil
+		}
+	}
+	return 0, 0, fmt.Errorf("no listener is called %q", listener)
+}
+
+// WaitLive waits until so many sessions of a listener are live.
+func (s *Server) WaitLive(listener string, want int, limit time.Duration) error {
+	var live int
+	err := Until(s.run.Context, limit, fmt.Sprintf("%d live sessions", want), func() (bool, error) {
+		var err error
+		live, _, err = s.Live(listener)
+		return live == want, err
+	})
+	if err != nil {
+		return fmt.Errorf("%w; there are %d", err, live)
+	}
+	return nil
+}
+
+// Collect has the server collect its garbage now.
+func (s *Server) Collect() error {
+	resp, err := http.Get("http://" + s.pprof + "/debug/pprof/heap?gc=1")
+	if err != nil {
+		return fmt.Errorf("collect the server's garbage: %w", err)
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err
+}
+
+// Profile saves a CPU profile of the server while something is measured, if -profile asked for it. It lasts d, and the
+// returned function waits for its end.
+func (s *Server) Profile(name string, d time.Duration) (wait func()) {
+	if s.run.profiles == "" {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() { // ends after d; wait waits for it
+		defer close(done)
+		resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", s.pprof, max(1, int(d.Seconds()))))
+		if err != nil {
+			return
+		}
+		defer resp.Body.Close()
+		if b, err := io.ReadAll(resp.Body); err == nil {
+			os.WriteFile(filepath.Join(s.run.profiles, name+".pprof"), b, 0o644)
+		}
+	}()
+	return func() { <-done }
+}

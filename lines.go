@@ -1,0 +1,240 @@
+package switchboard
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"reflect"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/hub"
+	"github.com/switchboard-relay/switchboard/room"
+	"github.com/switchboard-relay/switchboard/service/echo"
+	"github.com/switchboard-relay/switchboard/service/relay"
+	roomservice "github.com/switchboard-relay/switchboard/service/room"
+	"github.com/switchboard-relay/switchboard/service/sink"
+	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/transport"
+)
+
+// line is one configured listener that runs.
+type line struct {
+	conf     ListenerConfig
+	listener *hub.Listener
+	addr     net.Addr
+	serve    func() error
+}
+
+// openLines listens on every address before any of them is served.
+func (sb *Switchboard) openLines(confs []ListenerConfig) error {
+	var opened []*line
+	var errs []error
+	for _, conf := range confs {
+		l, err := sb.openLine(conf)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("listener %q: %w", conf.Name, err))
+			continue
+		}
+		opened = append(opened, l)
+	}
+	if len(errs) > 0 {
+		for _, l := range opened {
+			l.listener.Close()
+		}
+		return errors.Join(errs...)
+	}
+	for _, l := range opened {
+		sb.lines[l.conf.Name] = l
+		sb.serveLine(l)
+	}
+	return nil
+}
+
+func (sb *Switchboard) serveLine(l *line) {
+	sb.serving.Go(func() {
+		if err := l.serve(); !errors.Is(err, net.ErrClosed) {
+			sb.logger.Error("a listener stopped", "listener", l.conf.Name, "error", err)
+		}
+	})
+}
+
+func (sb *Switchboard) openLine(conf ListenerConfig) (*line, error) {
+	addr, err := transport.ParseAddress(conf.Listen)
+	if err != nil {
+		return nil, err
+	}
+	svc, err := sb.service(conf)
+	if err != nil {
+		return nil, err
+	}
+	l := &line{conf: conf}
+	if l.listener, err = sb.hub.Listener(conf.forHub(addr), svc); err != nil {
+		return nil, err
+	}
+	if err := l.listen(addr); err != nil {
+		l.listener.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *line) listen(addr transport.Address) error {
+	if addr.Transport == "udp" {
+		p, err := transport.ListenPackets(context.Background(), addr)
+		if err != nil {
+			return err
+		}
+		l.addr, l.serve = p.Addr(), func() error { return l.listener.ServePackets(p) }
+		l.listener.Attach(p, p.Addr())
+		return nil
+	}
+	opt := transport.ListenOptions{}
+	opt.KeepAlive, _ = ParseDuration(cmp.Or(l.conf.KeepAlive, "0s"))
+	if l.conf.TLS != nil {
+		conf, err := l.conf.TLS.load()
+		if err != nil {
+			return err
+		}
+		opt.TLS = conf
+	}
+	ln, err := transport.Listen(context.Background(), addr, opt)
+	if err != nil {
+		return err
+	}
+	l.addr, l.serve = ln.Addr(), func() error { return l.listener.Serve(ln) }
+	l.listener.Attach(ln, ln.Addr())
+	return nil
+}
+
+// forHub is the part of a listener's configuration that the hub acts on.
+func (l *ListenerConfig) forHub(addr transport.Address) hub.ListenerConfig {
+	idle, _ := ParseDuration(cmp.Or(l.Idle, "0s"))
+	limit, _ := ParseSize(cmp.Or(l.WriteLimit, "0"))
+	return hub.ListenerConfig{Name: l.Name, Address: l.Listen, Transport: addr.Transport, Service: l.Service,
+		Record: l.record(), OnFailure: l.onFailure(), Idle: idle, Max: l.Max, WriteLimit: int(limit)}
+}
+
+// service makes what the listener does with its sessions.
+func (sb *Switchboard) service(conf ListenerConfig) (any, error) {
+	switch conf.Service {
+	case "sink":
+		return &sink.Service{Greeting: []byte(conf.Greeting)}, nil
+	case "echo":
+		return &echo.Service{Greeting: []byte(conf.Greeting), Plain: conf.Reply == "plain"}, nil
+	case "room":
+		return sb.roomService(conf)
+	case "relay":
+		upstream, err := transport.ParseAddress(conf.Upstream)
+		if err != nil {
+			return nil, err
+		}
+		var tlsConf *tls.Config
+		if upstream.Transport == "tls" {
+			if tlsConf, err = conf.UpstreamTLS.load(); err != nil {
+				return nil, err
+			}
+		}
+		limit, _ := ParseDuration(cmp.Or(conf.DialTimeout, "0s"))
+		return &relay.Service{Upstream: upstream, TLS: tlsConf, DialTimeout: limit}, nil
+	}
+	return nil, fmt.Errorf("no service is called %q", conf.Service)
+}
+
+func (sb *Switchboard) roomService(conf ListenerConfig) (any, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	r, err := sb.rooms.Open(ctx, cmp.Or(conf.Room, conf.Name), room.Config{Record: conf.record()})
+	if err != nil {
+		return nil, fmt.Errorf("room: %w", err)
+	}
+	return &roomservice.Service{Room: r, ExcludeSender: conf.ExcludeSender}, nil
+}
+
+// Addr is where the listener of a name listens, nil if there is none.
+func (sb *Switchboard) Addr(name string) net.Addr {
+	sb.mu.Lock()
+	defer sb.mu.Unlock()
+	if l := sb.lines[name]; l != nil {
+		return l.addr
+	}
+	return nil
+}
+
+// Reload makes the listeners those of conf. Listeners whose address stays keep their connections; other changes hold
+// for sessions to come. Sessions of listeners that are gone end as "shutdown". If a new address cannot be listened on,
+// that is told and everything else is done. Settings outside of the listeners need a restart; if any changed, the
+// error says so.
+func (sb *Switchboard) Reload(conf Config) error {
+	if err := conf.Check(); err != nil {
+		return err
+	}
+	sb.mu.Lock()
+	defer sb.mu.Unlock()
+	if sb.closed {
+		return errors.New("switchboard is stopping")
+	}
+	var errs []error
+	keep := map[string]bool{}
+	for _, c := range conf.Listeners {
+		if l := sb.lines[c.Name]; l != nil && l.sameSocket(c) {
+			keep[c.Name] = true
+			if err := sb.reconfigure(l, c); err != nil {
+				errs = append(errs, fmt.Errorf("listener %q: %w", c.Name, err))
+			}
+		}
+	}
+	for name, l := range sb.lines {
+		if !keep[name] {
+			l.listener.Close()
+			l.listener.EndAll(session.Shutdown, "its listener was taken out of the configuration")
+			delete(sb.lines, name)
+		}
+	}
+	for _, c := range conf.Listeners {
+		if keep[c.Name] {
+			continue
+		}
+		l, err := sb.openLine(c)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("listener %q: %w", c.Name, err))
+			continue
+		}
+		sb.lines[c.Name] = l
+		sb.serveLine(l)
+	}
+	if sb.needsRestart(conf) {
+		errs = append(errs, errors.New("settings outside of listeners changed: they hold after a restart"))
+	}
+	return errors.Join(errs...)
+}
+
+// sameSocket reports whether a configuration listens in the same way.
+func (l *line) sameSocket(c ListenerConfig) bool {
+	return l.conf.Listen == c.Listen && l.conf.KeepAlive == c.KeepAlive && reflect.DeepEqual(l.conf.TLS, c.TLS)
+}
+
+func (sb *Switchboard) reconfigure(l *line, c ListenerConfig) error {
+	if reflect.DeepEqual(l.conf, c) {
+		return nil
+	}
+	addr, err := transport.ParseAddress(c.Listen)
+	if err != nil {
+		return err
+	}
+	svc, err := sb.service(c)
+	if err != nil {
+		return err
+	}
+	l.conf = c
+	return l.listener.Configure(c.forHub(addr), svc)
+}
+
+func (sb *Switchboard) needsRestart(conf Config) bool {
+	conf.Data = cmp.Or(conf.Data, DefaultData())
+	before, after := sb.conf, conf
+	before.Listeners, after.Listeners = nil, nil
+	return !reflect.DeepEqual(before, after)
+}

@@ -1,0 +1,308 @@
+// Package switchboard is the relay in the middle: every connection that it accepts is a session, registered, recorded,
+// watched, kicked and played back. A Switchboard is made of a Config with New, and does its work in Run. Other
+// programs make their own listeners and connections sessions with Listen and Wrap.
+package switchboard
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/auth"
+	"github.com/switchboard-relay/switchboard/bus"
+	"github.com/switchboard-relay/switchboard/hub"
+	"github.com/switchboard-relay/switchboard/index"
+	"github.com/switchboard-relay/switchboard/recording"
+	"github.com/switchboard-relay/switchboard/room"
+	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/web"
+)
+
+// Switchboard is one running node: its listeners, its sessions and its recordings.
+type Switchboard struct {
+	conf    Config
+	logger  *slog.Logger
+	version string
+	start   time.Time
+	node    string
+
+	store *recording.Store
+	index *index.Index
+	bus   *bus.Bus
+	rooms *room.Rooms
+	hub   *hub.Hub
+	auth  *auth.Auth
+
+	mu       sync.Mutex
+	lines    map[string]*line // by name
+	wrapped  map[string]*hub.Listener
+	http     *http.Server
+	httpAddr net.Addr
+	serving  sync.WaitGroup
+	closed   bool
+}
+
+// Option changes how New makes a Switchboard.
+type Option func(*Switchboard)
+
+// WithLogger sets where it logs; the default is slog's.
+func WithLogger(logger *slog.Logger) Option { return func(sb *Switchboard) { sb.logger = logger } }
+
+// WithVersion sets the version that the API tells.
+func WithVersion(version string) Option { return func(sb *Switchboard) { sb.version = version } }
+
+// New makes a node: it opens the data folder and its recordings, and listens on every address of the configuration, so
+// that what cannot work is told before anything begins. Run serves; Close ends it. Errors say what to do.
+func New(conf Config, options ...Option) (_ *Switchboard, err error) {
+	sb := &Switchboard{conf: conf, logger: slog.Default(), version: "devel", start: time.Now(),
+		lines: map[string]*line{}, wrapped: map[string]*hub.Listener{}}
+	for _, option := range options {
+		option(sb)
+	}
+	if err := sb.conf.Check(); err != nil {
+		return nil, err
+	}
+	sb.conf.Data = cmp.Or(sb.conf.Data, DefaultData())
+	defer func() {
+		if err != nil {
+			sb.Close()
+		}
+	}()
+	if err := sb.openData(); err != nil {
+		return nil, err
+	}
+	if err := sb.openHTTP(); err != nil {
+		return nil, err
+	}
+	if err := sb.openLines(sb.conf.Listeners); err != nil {
+		return nil, err
+	}
+	return sb, sb.writeServerFile()
+}
+
+// openData opens what lies in the data folder, and the hub over it.
+func (sb *Switchboard) openData() error {
+	dir := sb.conf.Data
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("data folder: %w: choose another with --data, or make it writable", err)
+	}
+	var err error
+	if sb.node, err = nodeName(dir, sb.conf.Node); err != nil {
+		return err
+	}
+	token, err := auth.LoadOrCreate(filepath.Join(dir, "token"))
+	if err != nil {
+		return fmt.Errorf("administrator's token: %w", err)
+	}
+	if sb.auth, err = newAuth(token, sb.conf.HTTP.Tokens); err != nil {
+		return err
+	}
+	inbox := hub.NewInbox()
+	if sb.store, err = recording.Open(sb.recordingOptions(inbox)); err != nil {
+		return err
+	}
+	if sb.index, err = index.Open(filepath.Join(dir, "index.db")); err != nil {
+		return err
+	}
+	if sb.bus, err = bus.Open(bus.Options{StoreDir: filepath.Join(dir, "bus"), Logger: sb.logger}); err != nil {
+		return err
+	}
+	age, _ := ParseDuration(cmp.Or(sb.conf.Recording.Retention.MaxAge, "0s"))
+	size, _ := ParseSize(cmp.Or(sb.conf.Recording.Retention.MaxSize, "0"))
+	sb.hub, err = hub.New(hub.Options{Node: sb.node, Store: sb.store, Index: sb.index, Inbox: inbox, Bus: sb.bus,
+		Retention: hub.Retention{MaxAge: age, MaxSize: size}, MaxConnections: sb.conf.Limits.Connections, Logger: sb.logger})
+	if err != nil {
+		return err
+	}
+	sb.rooms, err = room.New(room.Options{Bus: sb.bus, Store: sb.store, Node: sb.node, Logger: sb.logger,
+		Began: sb.hub.TrackRoom, Ended: sb.hub.ForgetRoom})
+	if err != nil {
+		return err
+	}
+	if sb.index.Fresh() {
+		sb.serving.Go(sb.refillIndex)
+	}
+	return nil
+}
+
+// refillIndex fills a new index from the recordings that there are.
+func (sb *Switchboard) refillIndex() {
+	var batch []session.Summary
+	add := func() error {
+		defer func() { batch = batch[:0] }()
+		return sb.index.Add(context.Background(), batch)
+	}
+	total := 0
+	err := sb.store.Walk(func(sum session.Summary) error {
+		batch = append(batch, sum)
+		total++
+		if len(batch) < 1000 {
+			return nil
+		}
+		return add()
+	})
+	if err == nil {
+		err = add()
+	}
+	if err != nil {
+		sb.logger.Error("the index could not be filled from the recordings; it is tried again when index.db is removed", "error", err)
+	} else if total > 0 {
+		sb.logger.Info("the index was made anew from the recordings", "recordings", total)
+	}
+}
+
+func (sb *Switchboard) recordingOptions(inbox *hub.Inbox) recording.Options {
+	r := sb.conf.Recording
+	queue, _ := ParseSize(cmp.Or(r.Queue, "64MiB"))
+	journal, _ := ParseSize(cmp.Or(r.Journal, "1GiB"))
+	opt := recording.Options{Dir: sb.conf.Data, QueueLimit: queue, JournalLimit: journal, OnSealed: inbox.Add, Logger: sb.logger}
+	if r.Sync == "none" {
+		opt.Sync = recording.SyncNone
+	}
+	opt.OnFailed = func(err error) { sb.logger.Error("recordings cannot be written", "error", err) }
+	opt.OnRecovered = func() { sb.logger.Info("recordings are written again") }
+	return opt
+}
+
+func newAuth(token string, more []TokenConfig) (*auth.Auth, error) {
+	tokens := []auth.Token{{Name: "admin", Role: auth.Admin, SHA256: auth.Hash(token)}}
+	for _, t := range more {
+		tokens = append(tokens, auth.Token{Name: t.Name, Role: auth.Role(cmp.Or(t.Role, "viewer")), SHA256: t.SHA256})
+	}
+	return auth.New(tokens)
+}
+
+// nodeName is the configured name, else the one that the data folder keeps, made the first time.
+func nodeName(dir, configured string) (string, error) {
+	if configured != "" {
+		return configured, nil
+	}
+	file := filepath.Join(dir, "node")
+	if b, err := os.ReadFile(file); err == nil {
+		name := strings.TrimSpace(string(b))
+		if err := session.CheckNode(name); err != nil {
+			return "", fmt.Errorf("%s: %w", file, err)
+		}
+		return name, nil
+	}
+	name := string(session.NewID("x"))[:4]
+	if err := os.WriteFile(file, []byte(name+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	return name, nil
+}
+
+// openHTTP listens where REST is served.
+func (sb *Switchboard) openHTTP() error {
+	ln, err := listenHTTP(sb.conf.HTTP)
+	if err != nil {
+		return err
+	}
+	sb.httpAddr = ln.Addr()
+	handler := web.New(web.Options{Hub: sb.hub, Auth: sb.auth, Version: sb.version, Node: sb.node, Data: sb.conf.Data,
+		Start: sb.start, Logger: sb.logger})
+	sb.http = web.Server(handler, sb.logger)
+	sb.serving.Go(func() {
+		if err := sb.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			sb.logger.Error("REST is not served any more", "error", err)
+		}
+	})
+	return nil
+}
+
+// URL is where REST is served.
+func (sb *Switchboard) URL() string {
+	scheme := "http"
+	if sb.conf.HTTP.TLS != nil {
+		scheme = "https"
+	}
+	host, port, _ := net.SplitHostPort(sb.httpAddr.String())
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+// Data is the data folder.
+func (sb *Switchboard) Data() string { return sb.conf.Data }
+
+// Hub is the live sessions of this node, for programs that do more than listen.
+func (sb *Switchboard) Hub() *hub.Hub { return sb.hub }
+
+func (sb *Switchboard) serverFile() string { return filepath.Join(sb.conf.Data, "server.json") }
+
+// writeServerFile tells the command line where this server is.
+func (sb *Switchboard) writeServerFile() error {
+	b, err := json.Marshal(map[string]any{"url": sb.URL(), "pid": os.Getpid()})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(sb.serverFile(), append(b, '\n'), 0o600); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	return nil
+}
+
+// Run serves until the context ends, then stops as Close does.
+func (sb *Switchboard) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return sb.Close()
+}
+
+// stopLimit bounds how long a stop may take before it is given up.
+const stopLimit = 30 * time.Second
+
+// Close stops: doors shut, every session is ended as "shutdown", everything is sealed. It may be called more than once.
+func (sb *Switchboard) Close() error {
+	sb.mu.Lock()
+	if sb.closed {
+		sb.mu.Unlock()
+		return nil
+	}
+	sb.closed = true
+	sb.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+	defer cancel()
+	var errs []error
+	try := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if sb.hub != nil {
+		try(sb.hub.Shutdown(ctx))
+	}
+	if sb.rooms != nil {
+		try(sb.rooms.Close())
+	}
+	if sb.http != nil {
+		try(sb.http.Close())
+	}
+	sb.serving.Wait()
+	if sb.store != nil {
+		try(sb.store.Close())
+	}
+	if sb.hub != nil {
+		sb.hub.FinishIndex()
+	}
+	if sb.bus != nil {
+		try(sb.bus.Close())
+	}
+	if sb.index != nil {
+		try(sb.index.Close())
+	}
+	if sb.httpAddr != nil {
+		os.Remove(sb.serverFile())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,223 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/export"
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// span is which events of a session are asked for.
+type span struct {
+	from, to     uint64 // numbers; to is 0 for no end
+	since, until int64  // Unix µs; 0 for none
+	direction    export.Direction
+	follow       bool
+}
+
+var spanKeys = map[string]bool{"from": true, "to": true, "since": true, "until": true, "follow": true, "direction": true, "format": true}
+
+func parseSpan(q url.Values, sum *session.Summary) (sp span, err error) {
+	for key := range q {
+		if !spanKeys[key] {
+			return sp, bad("no parameter is called %q: use from, to, since, until, follow, direction", key)
+		}
+	}
+	if sp.from, err = number(q, "from"); err != nil {
+		return sp, err
+	}
+	if sp.to, err = number(q, "to"); err != nil {
+		return sp, err
+	}
+	if sp.since, err = offset(q, "since", sum.Start); err != nil {
+		return sp, err
+	}
+	if sp.until, err = offset(q, "until", sum.Start); err != nil {
+		return sp, err
+	}
+	if sp.direction, err = export.ParseDirection(q.Get("direction")); err != nil {
+		return sp, badRequest{err}
+	}
+	sp.follow = sum.State == session.Live
+	if text := q.Get("follow"); text != "" {
+		if sp.follow, err = strconv.ParseBool(text); err != nil {
+			return sp, bad("follow %q: use true or false", text)
+		}
+	}
+	return sp, nil
+}
+
+func number(q url.Values, key string) (uint64, error) {
+	text := q.Get(key)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil || n == 0 {
+		return 0, bad("%s %q: must be the number of an event, from 1", key, text)
+	}
+	return n, nil
+}
+
+// offset reads a time within a session: RFC 3339, or a duration since its start. Unix µs; 0 for none.
+func offset(q url.Values, key string, start int64) (int64, error) {
+	text := q.Get(key)
+	if text == "" {
+		return 0, nil
+	}
+	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return at.UnixMicro(), nil
+	}
+	d, err := parseDuration(text)
+	if err != nil || d < 0 {
+		return 0, bad("%s %q: write how long after the session's start, as in 1m30s, or 2006-01-02T15:04:05Z", key, text)
+	}
+	return start + d.Microseconds(), nil
+}
+
+// flushLimit is how long a client may take nothing: then it is stuck, and its watching ends.
+const flushLimit = 10 * time.Second
+
+// events answers with a session's events as lines of JSON; those of a live session as they come.
+func (s *server) events(w http.ResponseWriter, r *http.Request) error {
+	sum, err := s.find(r)
+	if err != nil {
+		return err
+	}
+	sp, err := parseSpan(r.URL.Query(), &sum)
+	if err != nil {
+		return err
+	}
+	if sp.since != 0 {
+		at, err := s.Hub.NumberAt(r.Context(), sum.ID, sp.since)
+		if err != nil {
+			return err
+		}
+		sp.from = max(sp.from, at)
+	}
+	events, err := s.Hub.Events(r.Context(), sum.ID, sp.from)
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	stream := &lines{w: w, ctl: http.NewResponseController(w), span: sp}
+	stream.out = bufio.NewWriterSize(stream, 32<<10)
+	if err := stream.flush(); err != nil {
+		return nil
+	}
+	if err := stream.run(r.Context(), events); err != nil && r.Context().Err() == nil {
+		s.Logger.Debug("a watcher's stream ended early", "session", sum.ID, "error", err)
+	}
+	return nil // the answer has begun: its end is all that can be said
+}
+
+// source is where events come from.
+type source interface {
+	Next(ctx context.Context) ([]session.Event, error)
+	TryNext() ([]session.Event, error)
+}
+
+// lines writes events as they come: all that there is with one flush, then it waits.
+type lines struct {
+	w    http.ResponseWriter
+	ctl  *http.ResponseController
+	out  *bufio.Writer
+	buf  []byte
+	span span
+}
+
+// Write is the buffer's way to the client; each write has its own deadline.
+func (l *lines) Write(p []byte) (int, error) {
+	l.ctl.SetWriteDeadline(time.Now().Add(flushLimit))
+	return l.w.Write(p)
+}
+
+func (l *lines) flush() error {
+	if err := l.out.Flush(); err != nil {
+		return err
+	}
+	l.ctl.SetWriteDeadline(time.Now().Add(flushLimit))
+	return l.ctl.Flush()
+}
+
+func (l *lines) run(ctx context.Context, events source) error {
+	for {
+		batch, err := events.TryNext()
+		if len(batch) == 0 && err == nil {
+			if !l.span.follow {
+				return l.flush()
+			}
+			if err := l.flush(); err != nil {
+				return err
+			}
+			batch, err = events.Next(ctx)
+		}
+		done, writeErr := l.write(batch)
+		switch {
+		case writeErr != nil:
+			return writeErr
+		case done, errors.Is(err, io.EOF):
+			return l.flush()
+		case err != nil:
+			return errors.Join(err, l.flush())
+		}
+	}
+}
+
+// write writes the events of the span; done means that the rest lies behind it.
+func (l *lines) write(batch []session.Event) (done bool, err error) {
+	for i := range batch {
+		e := batch[i]
+		if l.span.to != 0 && e.Number > l.span.to || l.span.until != 0 && e.Time > l.span.until {
+			return true, nil
+		}
+		if e.Time < l.span.since || !l.span.direction.Shows(e.Kind) {
+			continue
+		}
+		l.buf = append(export.AppendJSON(l.buf[:0], e), '\n')
+		if _, err := l.out.Write(l.buf); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// export answers with a session's events in a form for other programs.
+func (s *server) export(w http.ResponseWriter, r *http.Request) error {
+	sum, err := s.find(r)
+	if err != nil {
+		return err
+	}
+	q := r.URL.Query()
+	format, err := export.ParseFormat(q.Get("format"))
+	if err != nil {
+		return badRequest{err}
+	}
+	direction, err := export.ParseDirection(q.Get("direction"))
+	if err != nil {
+		return badRequest{err}
+	}
+	open := func() (export.Reader, error) { return s.Hub.Events(r.Context(), sum.ID, 1) }
+	probe, err := open()
+	if err != nil {
+		return err
+	}
+	probe.Close()
+	w.Header().Set("Content-Type", format.ContentType())
+	w.Header().Set("Content-Disposition", `attachment; filename="`+sum.ID.Short()+"."+string(format)+`"`)
+	out := &lines{w: w, ctl: http.NewResponseController(w)}
+	if err := export.Write(out, format, direction, open); err != nil {
+		s.Logger.Debug("an export ended early", "session", sum.ID, "error", err)
+		panic(http.ErrAbortHandler) // cuts the connection, so that the client sees that it is not whole
+	}
+	return nil
+}

@@ -1,0 +1,232 @@
+// Package web is the way in for programs and people: REST, metrics and health. docs/rest.md describes it.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/auth"
+	"github.com/switchboard-relay/switchboard/hub"
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// Options are what the handler serves.
+type Options struct {
+	Hub     *hub.Hub
+	Auth    *auth.Auth
+	Version string
+	Node    string
+	Data    string // the data folder
+	Start   time.Time
+	Hosts   []string // names, besides IP addresses and localhost, under which requests may come; nil: any
+	Logger  *slog.Logger
+}
+
+type server struct{ Options }
+
+// route is one line of the API: what it needs, and what does it.
+type route struct {
+	pattern string
+	role    auth.Role
+	serve   func(s *server, w http.ResponseWriter, r *http.Request) error
+}
+
+var routes = []route{
+	{"GET /api/v1/sessions", auth.Viewer, (*server).list},
+	{"GET /api/v1/sessions/{id}", auth.Viewer, (*server).one},
+	{"GET /api/v1/sessions/{id}/events", auth.Viewer, (*server).events},
+	{"GET /api/v1/sessions/{id}/export", auth.Viewer, (*server).export},
+	{"POST /api/v1/sessions/{id}/kick", auth.Operator, (*server).kick},
+	{"POST /api/v1/sessions/{id}/send", auth.Operator, (*server).send},
+	{"PUT /api/v1/sessions/{id}/pin", auth.Operator, (*server).pin},
+	{"DELETE /api/v1/sessions/{id}/pin", auth.Operator, (*server).pin},
+	{"DELETE /api/v1/sessions/{id}", auth.Admin, (*server).remove},
+	{"GET /api/v1/listeners", auth.Viewer, (*server).listeners},
+	{"GET /api/v1/server", auth.Viewer, (*server).server},
+}
+
+// New makes the handler of everything that is served over HTTP.
+func New(opt Options) http.Handler {
+	if opt.Logger == nil {
+		opt.Logger = slog.Default()
+	}
+	s := &server{opt}
+	mux := http.NewServeMux()
+	for _, rt := range routes {
+		mux.HandleFunc(rt.pattern, s.guarded(rt.role, rt.serve))
+	}
+	metrics := s.metrics()
+	mux.HandleFunc("GET /metrics", s.guarded(auth.Viewer, func(_ *server, w http.ResponseWriter, r *http.Request) error {
+		metrics.ServeHTTP(w, r)
+		return nil
+	}))
+	mux.HandleFunc("GET /healthz", s.health)
+	mux.HandleFunc("/", s.unknown(mux))
+	return s.fenced(mux)
+}
+
+// Server has safe limits for a handler of New: what a client can send or withhold has a bound.
+func Server(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// bodyLimit bounds how long a request's body may take, and how large it may be.
+const (
+	bodyLimit     = 30 * time.Second
+	maxBody       = 1 << 20
+	answerLimit   = 60 * time.Second // for an answer that is no stream
+	commandPeriod = 10 * time.Second // how long a command may wait for its session
+)
+
+// fenced refuses what a web page of another origin could make a browser ask: names that lead here only by DNS.
+func (s *server) fenced(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Cache-Control", "no-store")
+		if !s.knownHost(r.Host) {
+			writeError(w, http.StatusForbidden, fmt.Errorf("host %q is not this server: use its IP address or localhost", r.Host))
+			return
+		}
+		ctl := http.NewResponseController(w)
+		ctl.SetReadDeadline(time.Now().Add(bodyLimit))
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *server) knownHost(hostport string) bool {
+	if s.Hosts == nil {
+		return true
+	}
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" {
+		return true
+	}
+	for _, known := range s.Hosts {
+		if strings.EqualFold(host, known) {
+			return true
+		}
+	}
+	return false
+}
+
+type identityKey struct{}
+
+// who is the one who asks.
+func who(r *http.Request) auth.Identity {
+	id, _ := r.Context().Value(identityKey{}).(auth.Identity)
+	return id
+}
+
+// guarded lets those in whose token carries the role, and writes errors as JSON.
+func (s *server) guarded(role auth.Role, serve func(*server, http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		id, known := s.Auth.Check(token)
+		if !found || !known {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="switchboard"`)
+			writeError(w, http.StatusUnauthorized, fmt.Errorf("a valid token is needed: send the header Authorization: Bearer TOKEN; "+
+				"the administrator's lies in the file named token in the data folder"))
+			return
+		}
+		if !id.Role.Includes(role) {
+			writeError(w, http.StatusForbidden, fmt.Errorf("the token %q has the role %s; this needs %s", id.Name, id.Role, role))
+			return
+		}
+		if err := serve(s, w, r.WithContext(context.WithValue(r.Context(), identityKey{}, id))); err != nil {
+			s.fail(w, r, err)
+		}
+	}
+}
+
+// badRequest is an error of who asked.
+type badRequest struct{ error }
+
+func bad(format string, args ...any) error { return badRequest{fmt.Errorf(format, args...)} }
+
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var request badRequest
+	var ambiguous *hub.AmbiguousError
+	var tooLarge *http.MaxBytesError
+	status := http.StatusInternalServerError
+	switch {
+	case r.Context().Err() != nil:
+		return // nobody is there to be told
+	case errors.As(err, &tooLarge):
+		status, err = http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes: send them in pieces", tooLarge.Limit)
+	case errors.As(err, &request):
+		status = http.StatusBadRequest
+	case errors.Is(err, hub.ErrNotFound):
+		status = http.StatusNotFound
+	case errors.As(err, &ambiguous), errors.Is(err, hub.ErrNotLive), errors.Is(err, hub.ErrLive), errors.Is(err, hub.ErrPinned):
+		status = http.StatusConflict
+	default:
+		s.Logger.Error("a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	writeError(w, status, err)
+}
+
+func writeError(w http.ResponseWriter, status int, err error) {
+	writeJSON(w, status, map[string]string{"error": err.Error()})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerLimit))
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v) // an error means that the client is gone
+}
+
+// unknown answers for paths and methods that there are not, as JSON.
+func (s *server) unknown(mux *http.ServeMux) http.HandlerFunc {
+	methods := []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete}
+	return func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, m := range methods {
+			probe := r.Clone(r.Context())
+			probe.Method = m
+			if _, pattern := mux.Handler(probe); pattern != "/" && pattern != "" {
+				allowed = append(allowed, m)
+			}
+		}
+		if len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			writeError(w, http.StatusMethodNotAllowed, fmt.Errorf("%s is not possible here; use %s", r.Method, strings.Join(allowed, ", ")))
+			return
+		}
+		writeError(w, http.StatusNotFound, fmt.Errorf("there is nothing at %s: the API begins at /api/v1/", r.URL.Path))
+	}
+}
+
+// health says whether recordings are written; it needs no token.
+func (s *server) health(w http.ResponseWriter, r *http.Request) {
+	if err := s.Hub.RecordingErr(); err != nil {
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "failing", "error": err.Error()})
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// find is the session that the path names by an id or the beginning of one.
+func (s *server) find(r *http.Request) (session.Summary, error) {
+	return s.Hub.Find(r.Context(), r.PathValue("id"))
+}
