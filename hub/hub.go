@@ -52,6 +52,8 @@ type Hub struct {
 	received atomic.Uint64 // of ended sessions; Stats adds the live ones
 	sent     atomic.Uint64
 
+	lastChanges, lastTrim uint64 // owned by sweep
+
 	stop     context.CancelFunc
 	handlers sync.WaitGroup // one for each session that is not finished
 	chores   sync.WaitGroup
@@ -170,17 +172,17 @@ func (r *registry) part(id session.ID) *registryPart {
 }
 
 func (r *registry) add(s *Session) {
-	p := r.part(s.info.ID)
+	p := r.part(s.id)
 	p.mu.Lock()
-	p.m[s.info.ID] = s
+	p.m[s.id] = s
 	p.mu.Unlock()
 	r.count.Add(1)
 }
 
 func (r *registry) remove(s *Session) {
-	p := r.part(s.info.ID)
+	p := r.part(s.id)
 	p.mu.Lock()
-	delete(p.m, s.info.ID)
+	delete(p.m, s.id)
 	p.mu.Unlock()
 	r.count.Add(-1)
 }

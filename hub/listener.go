@@ -35,7 +35,7 @@ type Listener struct {
 	hub    *Hub
 	since  int64
 	conf   atomic.Pointer[ListenerConfig]
-	svc    atomic.Pointer[any] // Service or Receiver
+	svc    atomic.Pointer[Service]
 	addr   atomic.Pointer[string]
 	closed atomic.Bool
 	done   chan struct{}
@@ -66,7 +66,7 @@ type ListenerStatus struct {
 }
 
 // Listener makes a listener of the name; two of one name cannot be.
-func (h *Hub) Listener(conf ListenerConfig, svc any) (*Listener, error) {
+func (h *Hub) Listener(conf ListenerConfig, svc Service) (*Listener, error) {
 	l := &Listener{hub: h, since: now(), done: make(chan struct{}), refusals: map[string]uint64{}}
 	if err := l.Configure(conf, svc); err != nil {
 		return nil, err
@@ -83,11 +83,11 @@ func (h *Hub) Listener(conf ListenerConfig, svc any) (*Listener, error) {
 	return l, nil
 }
 
-// Configure exchanges the rules and the service for sessions to come. svc is a Service, a Receiver, or nil for a
+// Configure exchanges the rules and the service for sessions to come. svc is nil for a
 // listener whose connections are only wrapped.
-func (l *Listener) Configure(conf ListenerConfig, svc any) error {
+func (l *Listener) Configure(conf ListenerConfig, svc Service) error {
 	switch svc.(type) {
-	case nil, Service, Receiver:
+	case nil, Server, Receiver, Runner:
 	default:
 		return fmt.Errorf("listener %q: %T is no service", conf.Name, svc)
 	}

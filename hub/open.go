@@ -13,18 +13,28 @@ import (
 	"github.com/switchboard-relay/switchboard/transport"
 )
 
-// Service is what a listener does with its sessions.
-type Service interface {
+// Service is what a listener does with its sessions: a Server, a Receiver or a Runner.
+type Service any
+
+// Server serves a session in the session's own goroutine, as a handler of connections does anywhere.
+type Server interface {
 	// Serve runs the session until it is over. What it returns tells why: nil for done, a *session.End, or an error of
 	// the connection.
 	Serve(ctx context.Context, s *Session) error
 }
 
-// Receiver is a Service that only reacts. Its sessions over UDP need no goroutine of their own.
+// Receiver only reacts. Its sessions over UDP need no goroutine of their own, and those of sockets a small one.
 type Receiver interface {
 	Open(s *Session) error                 // the session begins
 	Receive(s *Session, data []byte) error // one piece came; the bytes are borrowed
 	Close(s *Session)                      // the session is over; called if Open returned nil
+}
+
+// Runner runs a session in goroutines of its own.
+type Runner interface {
+	// Start begins; it may return before the session is over. The service calls s.Finish once, when none of its
+	// goroutines uses the session any more.
+	Start(s *Session)
 }
 
 // Errors of opening a session: a limit said no.
@@ -39,13 +49,10 @@ func (h *Hub) open(l *Listener, conn transport.Conn, unattended bool) (*Session,
 	if err := l.enter(); err != nil {
 		return nil, err
 	}
-	s := &Session{hub: h, listener: l, conn: conn, unattended: unattended}
 	conf := l.config()
-	s.info = session.Info{
-		ID: session.NewID(h.node), Listener: conf.Name, Service: conf.Service, Transport: conf.Transport,
-		Local: l.localOf(conn), Remote: remoteOf(conn), Start: now(), Record: conf.Record,
-	}
-	log, err := h.store.Begin(&s.info, recording.Policy{Record: conf.Record, OnFailure: conf.OnFailure, Failed: s.recordingFailed})
+	s := &Session{hub: h, listener: l, conf: conf, conn: conn, unattended: unattended, id: session.NewID(h.node), start: now(),
+		local: l.localOf(conn), remote: remoteOf(conn)}
+	log, err := h.store.Begin(s, recording.Policy{Record: conf.Record, OnFailure: conf.OnFailure, Failed: s.recordingFailed})
 	if err != nil {
 		l.leave()
 		return nil, fmt.Errorf("recording: %w", err)
@@ -81,42 +88,36 @@ func remoteOf(c net.Conn) string {
 	return "local"
 }
 
-// attend runs the service in this goroutine until the session is over, and finishes the session.
-func (s *Session) attend(svc any) {
-	err := s.serve(svc)
+// attend runs the service until the session is over, and has the session finished.
+func (s *Session) attend(svc Service) {
+	switch svc := svc.(type) {
+	case Runner:
+		svc.Start(s)
+	case Receiver:
+		s.begin(svc)
+	case Server:
+		s.Finish(s.guarded(func() error { return svc.Serve(s.Context(), s) }))
+	}
+}
+
+// Finish ends the session, if it has not ended, for the reason that err gives, and completes its record. Services other
+// than Runners do not call it.
+func (s *Session) Finish(err error) {
 	s.end(s.reason(err))
 	s.finish()
 }
 
-func (s *Session) serve(svc any) (err error) {
+// guarded runs f, and makes a panic an error.
+func (s *Session) guarded(f func() error) (err error) {
 	defer s.contain(&err)
-	if r, ok := svc.(Receiver); ok {
-		return s.react(r)
-	}
-	return svc.(Service).Serve(s.Context(), s)
+	return f()
 }
 
 // contain turns a panic of a service into the end of its session alone.
 func (s *Session) contain(err *error) {
 	if p := recover(); p != nil {
-		s.hub.logger.Error("a service panicked; its session ends", "session", s.info.ID, "panic", p, "stack", string(debug.Stack()))
+		s.hub.logger.Error("a service panicked; its session ends", "session", s.id, "panic", p, "stack", string(debug.Stack()))
 		*err = fmt.Errorf("the service panicked: %v", p)
-	}
-}
-
-func (s *Session) react(r Receiver) error {
-	if err := r.Open(s); err != nil {
-		return err
-	}
-	defer r.Close(s)
-	for {
-		data, err := s.Next()
-		if err != nil {
-			return err
-		}
-		if err := r.Receive(s, data); err != nil {
-			return err
-		}
 	}
 }
 

@@ -74,8 +74,8 @@ func (h *Hub) Find(ctx context.Context, prefix string) (session.Summary, error) 
 		return s.Summary(), nil
 	}
 	h.live.each(func(s *Session) bool {
-		if strings.HasPrefix(string(s.info.ID), prefix) {
-			found[s.info.ID] = s.Summary()
+		if strings.HasPrefix(string(s.id), prefix) {
+			found[s.id] = s.Summary()
 		}
 		return true
 	})

@@ -14,72 +14,60 @@ import (
 // Next waits for the next piece that the far end sends, records it as Received and returns it: what one read of the
 // socket gave, or one datagram. The bytes are the recording's own and valid until the next call; they must not be
 // changed. It returns io.EOF when the far end sends no more, and the *session.End when the session is ended.
-func (s *Session) Next() ([]byte, error) {
+func (s *Session) Next() ([]byte, error) { return s.next(false) }
+
+func (s *Session) next(soon bool) ([]byte, error) {
 	if len(s.rest) > 0 {
 		p := s.rest
 		s.rest = nil
 		return p, nil
 	}
+	s.held.Release()
 	for {
-		p, err := s.receive()
+		s.arm(s.conn, &s.armed, soon)
+		err := s.conn.Receive((*receivedSink)(s))
 		if err == nil {
-			return p, nil
+			return s.held.Data, s.awaitStrict(s.held.Number)
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) && s.over.Load() == nil && s.listener.idle() > 0 {
-			if s.quietFor() < s.listener.idle() {
-				continue // the other direction was busy
-			}
-			s.end(session.End{Cause: session.Idle})
-			return nil, s.over.Load()
+		if !errors.Is(err, os.ErrDeadlineExceeded) || s.over.Load() != nil || s.armed == 0 {
+			return nil, s.explain(err)
 		}
-		return nil, s.explain(err)
+		s.armed = 0
+		if err := s.lull(soon, session.Received); err != nil {
+			return nil, err
+		}
 	}
 }
 
 // NextFrom waits for the next piece of an upstream and records it as Sent, before anybody writes it to the far end. It
-// is for relays: the bytes go on with WriteRecorded, and are valid until release is called.
+// is for relays: the bytes go on with WriteRecorded, and are valid until the next call or u's Release. Like NextSoon it
+// gives up with ErrQuiet when nothing came for a while.
 func (s *Session) NextFrom(upstream transport.Conn, u *Upstream) ([]byte, error) {
-	if limit := s.listener.idle(); limit > 0 {
-		upstream.SetReadDeadline(time.Now().Add(limit))
-	}
+	_, soon := upstream.(transport.Waiter)
 	u.held.Release()
 	u.session = s
 	for {
+		s.arm(upstream, &u.armed, soon)
 		err := upstream.Receive(u)
 		if err == nil {
 			return u.held.Data, s.awaitStrict(u.held.Number)
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) && s.over.Load() == nil && s.listener.idle() > 0 {
-			if quiet := s.quietFor(); quiet < s.listener.idle() {
-				upstream.SetReadDeadline(time.Now().Add(s.listener.idle() - quiet))
-				continue
-			}
-			s.end(session.End{Cause: session.Idle})
-			return nil, s.over.Load()
-		}
 		if e := s.over.Load(); e != nil {
 			return nil, e
 		}
-		return nil, err
+		if !errors.Is(err, os.ErrDeadlineExceeded) || u.armed == 0 {
+			return nil, err
+		}
+		u.armed = 0
+		if err := s.lull(soon, session.Sent); err != nil {
+			return nil, err
+		}
 	}
-}
-
-func (s *Session) receive() ([]byte, error) {
-	s.held.Release()
-	s.rest = nil
-	if limit := s.listener.idle(); limit > 0 {
-		s.conn.SetReadDeadline(time.Now().Add(max(limit-s.quietFor(), time.Millisecond)))
-	}
-	if err := s.conn.Receive((*receivedSink)(s)); err != nil {
-		return nil, err
-	}
-	p := s.held.Data
-	return p, s.awaitStrict(s.held.Number)
 }
 
 // awaitStrict holds bytes back until they are on disk, where the listener says so.
 func (s *Session) awaitStrict(number uint64) error {
-	if s.info.Record != session.RecordStrict {
+	if s.conf.Record != session.RecordStrict {
 		return nil
 	}
 	s.log.Flush()
@@ -91,7 +79,7 @@ func (s *Session) awaitStrict(number uint64) error {
 
 // quietFor is how long nothing has passed in either direction.
 func (s *Session) quietFor() time.Duration {
-	last := max(s.info.Start, s.log.LastActivity(session.Received), s.log.LastActivity(session.Sent))
+	last := max(s.start, s.log.LastActivity(session.Received), s.log.LastActivity(session.Sent))
 	if x := s.extra.Load(); x != nil {
 		last = max(last, x.delivery.at.Load())
 	}
@@ -148,6 +136,7 @@ func (r *receivedSink) Put(p []byte) error {
 // Upstream records what an upstream sent as Sent. Its zero value is ready; Release gives the last bytes back.
 type Upstream struct {
 	session *Session
+	armed   int64 // when the read deadline that NextFrom set comes, Unix µs; 0: none is set
 	held    recording.Held
 	scratch []byte
 }

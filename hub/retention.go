@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/session"
@@ -31,11 +32,29 @@ func (h *Hub) sweep(ctx context.Context) {
 			h.live.each(func(s *Session) bool { s.flushDelivery(); return true })
 		}
 		h.endIdleFlows()
+		h.trimMemory()
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+const (
+	trimAfter = 2000 // sessions that came or went
+	trimCalm  = 100  // a second with less is calm
+)
+
+// trimMemory gives memory back to the system in the first calm second after many sessions came or went: what they
+// needed to begin and to end is several times what they need to live.
+func (h *Hub) trimMemory() {
+	changes := h.opened.Load()*2 - uint64(h.live.len())
+	calm := changes-h.lastChanges < trimCalm
+	h.lastChanges = changes
+	if calm && changes-h.lastTrim >= trimAfter {
+		h.lastTrim = changes
+		debug.FreeOSMemory()
 	}
 }
 

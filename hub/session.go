@@ -18,9 +18,13 @@ type Session struct {
 	// fixed after open
 	hub      *Hub
 	listener *Listener
+	conf     *ListenerConfig // of the listener when the session began
 	log      *recording.Log
 	conn     transport.Conn
-	info     session.Info
+	id       session.ID
+	start    int64 // Unix µs
+	local    string
+	remote   string
 	// unattended: no goroutine of the hub runs it, so its end finishes it. A flow of a Receiver, or a wrapped connection.
 	unattended bool
 
@@ -29,6 +33,7 @@ type Session struct {
 	hung atomic.Bool                 // the far end sends no more
 
 	// owned by whoever receives
+	armed   int64 // when the read deadline that Next set comes, Unix µs; 0: none is set
 	held    recording.Held
 	rest    []byte // received, not yet returned by Read
 	scratch []byte // a copy of what a transport only lent
@@ -60,16 +65,20 @@ func (s *Session) more() *extra {
 }
 
 // ID is the session's name for ever.
-func (s *Session) ID() session.ID { return s.info.ID }
+func (s *Session) ID() session.ID { return s.id }
 
-// Info is what was known of the session when it began; Name is the newest.
+// Info is what is known of the session; Name is the newest.
 func (s *Session) Info() session.Info {
-	info := s.info
+	info := session.Info{ID: s.id, Listener: s.conf.Name, Service: s.conf.Service, Transport: s.conf.Transport, Local: s.local,
+		Remote: s.remote, Start: s.start, Record: s.conf.Record}
 	if name := s.name.Load(); name != nil {
 		info.Name = *name
 	}
 	return info
 }
+
+// Describe implements recording.Describer.
+func (s *Session) Describe() session.Info { return s.Info() }
 
 // SetName gives the session its name and records that.
 func (s *Session) SetName(name string) {

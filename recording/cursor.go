@@ -136,7 +136,7 @@ var errSealed = errors.New("the recording has a file of its own now")
 // openSealed goes on in the file that the log became.
 func (c *Cursor) openSealed() error {
 	c.log.mu.Lock()
-	path := c.log.sealed
+	path := c.log.seldom().sealed
 	c.log.mu.Unlock()
 	rec, err := openSealed(path)
 	if err != nil {
@@ -194,7 +194,7 @@ func (c *Cursor) gap(n uint64, at int64, reason string) []session.Event {
 func (c *Cursor) fromLog() ([]session.Event, error) {
 	l := c.log
 	l.mu.Lock()
-	if l.sealed != "" {
+	if l.seldom().sealed != "" {
 		l.mu.Unlock()
 		return nil, errSealed
 	}

@@ -5,13 +5,11 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-
-	"github.com/switchboard-relay/switchboard/session"
 )
 
 const (
 	batchBytes  = 8 << 20 // raw bytes in one round of the journal
-	compressMin = 256     // smaller payloads are not worth it
+	compressMin = 512     // smaller payloads are not worth it
 	retryEvery  = time.Second
 )
 
@@ -129,7 +127,7 @@ func (s *Store) pack(b *batch, encoder *zstd.Encoder) {
 			}
 		}
 		h := header{payloadCRC: checksum(payload), length: uint32(len(payload)), raw: uint32(len(raw)), count: c.count,
-			first: c.first, t0: c.t0, t1: c.t1, flags: flags, id: c.log.info.ID}
+			first: c.first, t0: c.t0, t1: c.t1, flags: flags, id: c.log.id}
 		at := len(b.headers)
 		b.headers = append(b.headers, make([]byte, headerSize)...)
 		h.put(b.headers[at:])
@@ -201,7 +199,6 @@ func (s *Store) committed(b *batch, seg *segment, off int64) {
 	for i, c := range b.chunks {
 		length := headerSize + len(b.payload(i))
 		ref := chunkRef{seg: seg, off: off, length: uint32(length), count: c.count, first: c.first, t0: c.t0, t1: c.t1, flags: c.flags}
-		seg.entries = append(seg.entries, indexEntry{ref: ref, id: c.log.info.ID})
 		off += int64(length)
 		freed += int64(len(c.buf))
 		c.log.onDisk(c, ref)
@@ -268,18 +265,18 @@ func (s *Store) endFailed(err error) {
 	s.mu.Lock()
 	var told []*Log
 	for l := range s.live {
-		if l.policy.OnFailure == session.OnFailureEnd {
+		if l.endFails {
 			told = append(told, l)
 		}
 	}
 	s.mu.Unlock()
 	for _, l := range told {
 		l.mu.Lock()
-		l.dead = err
+		l.needRare().dead = err
 		l.wakeCommitted()
 		l.mu.Unlock()
-		if l.policy.Failed != nil {
-			l.policy.Failed(err)
+		if l.failed != nil {
+			l.failed(err)
 		}
 	}
 }
@@ -314,9 +311,9 @@ func (s *Store) awaitSpace(l *Log) {
 		space := s.space
 		s.spaceMu.Unlock()
 		l.mu.Lock()
-		over := l.stopped || l.dead != nil
+		over := l.stopped || l.seldom().dead != nil
 		l.mu.Unlock()
-		if over || s.failing.Load() && l.policy.OnFailure == session.OnFailureContinue || s.queued.Load() < s.opt.QueueLimit {
+		if over || s.failing.Load() && !l.endFails || s.queued.Load() < s.opt.QueueLimit {
 			return
 		}
 		s.stalls.Add(1)

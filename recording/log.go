@@ -17,6 +17,9 @@ type Policy struct {
 	Failed    func(error) // called once if the recording fails and OnFailure is end; never with a lock held
 }
 
+// Describer tells what is known of a session; *session.Info is one. It must be safe to ask at any time.
+type Describer interface{ Describe() session.Info }
+
 // Errors of a Log.
 var (
 	ErrInterrupted = errors.New("the session is ending")
@@ -27,45 +30,72 @@ var (
 // safe for concurrent use. It lives on after End until its file is sealed.
 type Log struct {
 	store  *Store
-	info   *session.Info
-	policy *Policy
+	id     session.ID
+	start  int64 // Unix µs
+	about  Describer
+	failed func(error)
 
-	mu        sync.Mutex
-	open      *chunk
-	pending   []*chunk   // submitted, not durable yet; or, if not recorded, kept for watchers
-	durable   []chunkRef // on disk, in order
-	next      uint64     // number of the next event
-	last      int64      // time of the newest event, Unix µs
-	totals    session.Totals
-	received  int64 // time of the newest Received
-	sent      int64 // time of the newest Sent
-	name      string
-	news      chan struct{}          // closed when there is something new; nil while nobody waits
-	committed chan struct{}          // closed at a commit, or when waiting is over; nil while nobody waits
-	before    atomic.Pointer[func()] // see SetBefore
-	end       *session.End           // set once
-	sealed    string                 // the file, once it is complete
-	lost      session.Missing        // not recorded since the recording failed
-	dead      error                  // why nothing is recorded any more; OnFailure is end
-	watchers  int32
-	kept      int32            // bytes in pending, if not recorded
-	class     uint8            // of the next chunk
-	stopped   bool             // Interrupt was called
-	dirty     bool             // in the sweeper's list
-	heralded  bool             // in the herald's list
-	part      *segment         // the session's own file while it lives, if the journal was shortened
-	recount   bool             // totals are not known: found after a crash
-	done      *session.Summary // the file is complete, but perhaps not durable; owned by the sealer
+	off, strict, endFails bool // the policy
+
+	mu       sync.Mutex
+	open     *chunk
+	pending  []*chunk   // submitted, not durable yet; or, if not recorded, kept for watchers
+	durable  []chunkRef // on disk, in order
+	next     uint64     // number of the next event
+	last     int64      // time of the newest event, Unix µs
+	totals   session.Totals
+	received int64                  // time of the newest Received
+	sent     int64                  // time of the newest Sent
+	news     chan struct{}          // closed when there is something new; nil while nobody waits
+	before   atomic.Pointer[func()] // see SetBefore
+	end      *session.End           // set once
+	rare     *rare                  // nil until something in it is needed
+	watchers int32
+	kept     int32 // bytes in pending, if not recorded
+	class    uint8 // of the next chunk
+	stopped  bool  // Interrupt was called
+	dirty    bool  // in the sweeper's list
+	heralded bool  // in the herald's list
+	recount  bool  // totals are not known: found after a crash
 
 	// owned by the journal's encoder
 	stubborn uint8
 	skip     uint8
 }
 
-// ID is the session's.
-func (l *Log) ID() session.ID { return l.info.ID }
+// rare is what few logs need, and idle ones do not. Log.mu guards it.
+type rare struct {
+	name      string           // the newest
+	committed chan struct{}    // closed at a commit, or when waiting is over; nil while nobody waits
+	sealed    string           // the file, once it is complete
+	lost      session.Missing  // not recorded since the recording failed
+	dead      error            // why nothing is recorded any more; OnFailure is end
+	part      *segment         // the session's own file while it lives, if the journal was shortened
+	done      *session.Summary // the file is complete, but perhaps not durable; owned by the sealer
+}
 
-func (l *Log) recorded() bool { return l.policy.Record != session.RecordOff }
+var nothingRare rare
+
+// seldom is l.rare for reading.
+func (l *Log) seldom() *rare {
+	if l.rare == nil {
+		return &nothingRare
+	}
+	return l.rare
+}
+
+// needRare is l.rare for writing.
+func (l *Log) needRare() *rare {
+	if l.rare == nil {
+		l.rare = &rare{}
+	}
+	return l.rare
+}
+
+// ID is the session's.
+func (l *Log) ID() session.ID { return l.id }
+
+func (l *Log) recorded() bool { return !l.off }
 
 // Append records an event with a copy of data, which may be of any length: what exceeds an event's limit becomes more
 // than one. It waits while too much waits for the disk, and returns the number of the (last) event.
@@ -94,12 +124,12 @@ func (l *Log) append(k session.Kind, data []byte) (uint64, error) {
 	copy(c.buf[c.n+eventHeader:], data)
 	number := l.commitEvent(c, k, len(data), time.Now())
 	if k == session.Named {
-		l.name = string(data)
+		l.needRare().name = string(data)
 	}
 	if k == session.Delivered || k == session.Unsent {
 		l.totals.CountEvent(k, data)
 	}
-	if k == session.Opened || k == session.Resized || l.policy.Record == session.RecordStrict {
+	if k == session.Opened || k == session.Resized || l.strict {
 		l.submit()
 	}
 	return number, nil
@@ -134,7 +164,7 @@ func (l *Log) Fill(k session.Kind, read func(p []byte) (int, error)) (Held, erro
 	}
 	h := Held{Data: data, chunk: c.hold()}
 	h.Number = l.commitEvent(c, k, n, time.Now())
-	if l.policy.Record == session.RecordStrict {
+	if l.strict {
 		l.submit()
 	}
 	return h, nil
@@ -150,15 +180,15 @@ func (l *Log) room(need int) (*chunk, error) {
 		if l.stopped && need == 0 {
 			return nil, ErrInterrupted
 		}
-		if l.dead != nil {
-			return nil, l.dead
+		if l.seldom().dead != nil {
+			return nil, l.seldom().dead
 		}
 		failing := l.recorded() && l.store.failing.Load()
-		if failing && l.policy.OnFailure == session.OnFailureContinue {
+		if failing && !l.endFails {
 			l.submit()
 			return nil, nil
 		}
-		if l.lost.Events > 0 && !failing {
+		if l.seldom().lost.Events > 0 && !failing {
 			l.submit()
 			l.recordGap()
 		}
@@ -258,17 +288,17 @@ func (l *Log) tally(k session.Kind, n int, us int64) {
 // miss counts an event that cannot be recorded now; l.mu is held. It takes no number: the gap will.
 func (l *Log) miss(k session.Kind, n int) uint64 {
 	l.tally(k, n, time.Now().UnixMicro())
-	l.lost.Events++
-	l.lost.Bytes += uint64(n)
+	l.needRare().lost.Events++
+	l.needRare().lost.Bytes += uint64(n)
 	l.store.unrecorded.Add(1)
 	return 0
 }
 
 // recordGap puts what was missed on the record; l.mu is held.
 func (l *Log) recordGap() {
-	missing := l.lost
+	missing := l.seldom().lost
 	missing.Reason = "recording failed"
-	l.lost = session.Missing{}
+	l.needRare().lost = session.Missing{}
 	data := session.JSON(missing)
 	c := l.fresh(eventHeader + len(data))
 	copy(c.buf[eventHeader:], data)
@@ -316,15 +346,15 @@ func (l *Log) WaitDurable(ctx context.Context, number uint64) error {
 			l.mu.Unlock()
 			return nil
 		}
-		if l.dead != nil || l.stopped {
-			err := l.dead
+		if l.seldom().dead != nil || l.stopped {
+			err := l.seldom().dead
 			l.mu.Unlock()
 			return cmpErr(err, ErrInterrupted)
 		}
-		if l.committed == nil {
-			l.committed = make(chan struct{})
+		if l.seldom().committed == nil {
+			l.needRare().committed = make(chan struct{})
 		}
-		committed := l.committed
+		committed := l.seldom().committed
 		l.mu.Unlock()
 		select {
 		case <-committed:
@@ -359,9 +389,9 @@ func (l *Log) Interrupt() {
 }
 
 func (l *Log) wakeCommitted() {
-	if l.committed != nil {
-		close(l.committed)
-		l.committed = nil
+	if l.seldom().committed != nil {
+		close(l.seldom().committed)
+		l.needRare().committed = nil
 	}
 }
 
@@ -382,7 +412,7 @@ func (l *Log) End(e session.End) {
 		l.wake()
 		return
 	}
-	if l.lost.Events > 0 {
+	if l.seldom().lost.Events > 0 {
 		l.submit()
 		l.recordGap()
 	}
@@ -454,9 +484,9 @@ func (l *Log) Watchers() int {
 
 // summary is the session as lists show it; l.mu is held.
 func (l *Log) summary() session.Summary {
-	sum := session.Summary{Info: *l.info, State: session.Live, Totals: l.totals, Events: l.next - 1, Watchers: int(l.watchers)}
-	if l.name != "" {
-		sum.Name = l.name
+	sum := session.Summary{Info: l.about.Describe(), State: session.Live, Totals: l.totals, Events: l.next - 1, Watchers: int(l.watchers)}
+	if l.seldom().name != "" {
+		sum.Name = l.seldom().name
 	}
 	if l.end != nil {
 		sum.SetEnd(*l.end)

@@ -62,11 +62,11 @@ func (s *Store) recoverFile(path string, logs map[session.ID]*Log) error {
 	for _, e := range entries {
 		l := logs[e.id]
 		if l == nil {
-			l = &Log{store: s, info: &session.Info{ID: e.id}, policy: &Policy{Record: session.RecordOn}}
+			l = &Log{store: s, id: e.id}
 			logs[e.id] = l
 		}
 		if part {
-			l.part = g
+			l.needRare().part = g
 			g.size = e.ref.off + int64(e.ref.length)
 		}
 		if e.ref.first <= l.durableTo() {
@@ -95,8 +95,7 @@ func readEntries(f *os.File, g *segment) ([]indexEntry, error) {
 	}
 	entries = nil
 	scan(f, fileMagic, info.Size(), func(off int64, h header) {
-		entries = append(entries, indexEntry{id: h.id, ref: chunkRef{seg: g, off: off, length: headerSize + h.length, count: h.count,
-			first: h.first, t0: h.t0, t1: h.t1, flags: h.flags}})
+		entries = append(entries, entryOf(g, off, h))
 	}, func(int64, int64) {})
 	return entries, nil
 }
@@ -104,13 +103,13 @@ func readEntries(f *os.File, g *segment) ([]indexEntry, error) {
 // recoverLog makes a log of a session that the journal holds: ended, and to be sealed.
 func (s *Store) recoverLog(l *Log) {
 	first, last := &l.durable[0], &l.durable[len(l.durable)-1]
-	l.info.Start = first.t0
+	info := &session.Info{Start: first.t0}
 	l.next, l.last = last.last()+1, last.t1
 	if ev, ok := findEvent(first, session.Opened); ok {
-		id := l.info.ID
-		json.Unmarshal(ev.Data, l.info) // what cannot be read stays as it is: the session is still listed and plays
-		l.info.ID = id
+		json.Unmarshal(ev.Data, info) // what cannot be read stays as it is: the session is still listed and plays
 	}
+	info.ID = l.id
+	l.start, l.about = info.Start, info
 	if s.sealedAlready(l) {
 		l.forget()
 		return
@@ -122,7 +121,7 @@ func (s *Store) recoverLog(l *Log) {
 		l.appendInterrupted(end)
 	}
 	l.end, l.recount = &end, true
-	s.ending[l.info.ID] = l
+	s.ending[l.id] = l
 	s.toDo = append(s.toDo, l)
 	select {
 	case s.sealIt <- struct{}{}:
@@ -159,7 +158,7 @@ func (l *Log) appendInterrupted(end session.End) {
 // sealedAlready reports whether the session's file is complete: the crash came after it was made and before its chunks
 // left the journal.
 func (s *Store) sealedAlready(l *Log) bool {
-	path := s.sealedPath(l.info.ID, l.info.Start)
+	path := s.sealedPath(l.id, l.start)
 	f, err := os.Open(path)
 	if err != nil {
 		return false
@@ -177,13 +176,13 @@ func (s *Store) sealedAlready(l *Log) bool {
 func (l *Log) forget() {
 	var previous *segment
 	for i := range l.durable {
-		if g := l.durable[i].seg; g != previous && g != l.part {
+		if g := l.durable[i].seg; g != previous && g != l.seldom().part {
 			g.logs.Add(-1)
 			previous = g
 		}
 	}
-	if l.part != nil {
-		l.part.retire(true)
+	if l.seldom().part != nil {
+		l.seldom().part.retire(true)
 	}
 	l.durable = nil
 }

@@ -143,8 +143,8 @@ func (s *Store) retryLater(err error) bool {
 // sealedNow makes a complete and durable file known, and lets go of the journal's copy.
 func (s *Store) sealedNow(l *Log, path string, sum session.Summary) {
 	l.mu.Lock()
-	l.sealed = path
-	part := l.part
+	l.needRare().sealed = path
+	part := l.seldom().part
 	var previous *segment
 	for i := range l.durable {
 		if g := l.durable[i].seg; g != previous && g != part {
@@ -165,7 +165,7 @@ func (s *Store) sealedNow(l *Log, path string, sum session.Summary) {
 	}
 	s.sealedCount.Add(1)
 	s.mu.Lock()
-	delete(s.ending, l.info.ID)
+	delete(s.ending, l.id)
 	s.idle.Broadcast()
 	s.mu.Unlock()
 }
@@ -173,11 +173,11 @@ func (s *Store) sealedNow(l *Log, path string, sum session.Summary) {
 // seal writes an ended log's own file: its records, their index, its summary, the trailer.
 func (s *Store) seal(l *Log) (path string, sum session.Summary, err error) {
 	l.mu.Lock()
-	refs, pending, part := l.durable, l.pending, l.part
+	refs, pending, part, done := l.durable, l.pending, l.seldom().part, l.seldom().done
 	l.mu.Unlock()
-	path = s.sealedPath(l.info.ID, l.info.Start)
-	if l.done != nil {
-		return path, *l.done, nil
+	path = s.sealedPath(l.id, l.start)
+	if done != nil {
+		return path, *done, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", sum, err
@@ -202,7 +202,7 @@ func (s *Store) seal(l *Log) (path string, sum session.Summary, err error) {
 	}
 	l.mu.Lock()
 	if l.recount {
-		l.totals, l.name, l.recount = w.totals, w.name, false
+		l.totals, l.seldom().name, l.recount = w.totals, w.name, false
 	}
 	sum = l.summary()
 	l.mu.Unlock()
@@ -213,7 +213,9 @@ func (s *Store) seal(l *Log) (path string, sum session.Summary, err error) {
 	if err := os.Rename(w.path, path); err != nil {
 		return "", sum, err
 	}
-	l.done = &sum
+	l.mu.Lock()
+	l.needRare().done = &sum
+	l.mu.Unlock()
 	return path, sum, nil
 }
 
@@ -248,7 +250,7 @@ func (w *sealWriter) at() int64 { return w.off + int64(len(w.buf)) }
 
 // copy takes a chunk's record over as it is, damage included: reading shows it.
 func (w *sealWriter) copy(l *Log, ref *chunkRef, part *segment) error {
-	entry := indexEntry{ref: *ref, id: l.info.ID}
+	entry := indexEntry{ref: *ref, id: l.id}
 	if ref.seg != part {
 		entry.ref.off = w.at()
 		start := len(w.buf)
@@ -281,7 +283,7 @@ func (w *sealWriter) count(ref *chunkRef) {
 func (w *sealWriter) add(c *chunk) error {
 	raw := c.buf[:c.n]
 	h := header{payloadCRC: checksum(raw), length: uint32(c.n), raw: uint32(c.n), count: c.count, first: c.first, t0: c.t0,
-		t1: c.t1, flags: c.flags, id: c.log.info.ID}
+		t1: c.t1, flags: c.flags, id: c.log.id}
 	w.entries = append(w.entries, indexEntry{id: h.id, ref: chunkRef{off: w.at(), length: headerSize + h.length, count: h.count,
 		first: h.first, t0: h.t0, t1: h.t1, flags: h.flags}})
 	var b [headerSize]byte
@@ -390,7 +392,7 @@ func (m *move) apply() {
 	l := m.log
 	l.mu.Lock()
 	copy(l.durable[m.at:], m.refs)
-	l.part = m.part
+	l.needRare().part = m.part
 	m.part.size = m.size
 	l.mu.Unlock()
 	m.from.logs.Add(-1)
@@ -401,7 +403,7 @@ func (m *move) apply() {
 func (s *Store) copyToPart(l *Log, g *segment) (*move, error) {
 	m := &move{log: l, from: g, at: -1}
 	l.mu.Lock()
-	m.part = l.part
+	m.part = l.seldom().part
 	for i := range l.durable {
 		if l.durable[i].seg == g {
 			if m.at < 0 {
@@ -415,7 +417,7 @@ func (s *Store) copyToPart(l *Log, g *segment) (*move, error) {
 		return nil, nil
 	}
 	if m.part == nil {
-		f, err := os.OpenFile(filepath.Join(s.journalDir(), string(l.info.ID)+".part"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+		f, err := os.OpenFile(filepath.Join(s.journalDir(), string(l.id)+".part"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 		if err != nil {
 			return nil, err
 		}

@@ -35,12 +35,11 @@ type indexEntry struct {
 
 // segment is a file of records: a segment of the journal, a long-lived session's own file in the making, or a sealed one.
 type segment struct {
-	path    string
-	file    *os.File
-	size    int64 // written by the journal only
-	entries []indexEntry
-	logs    atomic.Int64 // unsealed sessions with chunks in it
-	full    atomic.Bool  // the journal writes elsewhere now
+	path string
+	file *os.File
+	size int64        // written by the journal only
+	logs atomic.Int64 // unsealed sessions with chunks in it
+	full atomic.Bool  // the journal writes elsewhere now
 
 	mu     sync.RWMutex // held for reading during reads
 	closed bool
@@ -85,6 +84,12 @@ func (g *segment) retire(remove bool) error {
 		return os.Remove(g.path)
 	}
 	return nil
+}
+
+// entryOf is the index entry of a record that was scanned.
+func entryOf(g *segment, off int64, h header) indexEntry {
+	return indexEntry{id: h.id, ref: chunkRef{seg: g, off: off, length: headerSize + h.length, count: h.count, first: h.first,
+		t0: h.t0, t1: h.t1, flags: h.flags}}
 }
 
 const (
@@ -237,13 +242,14 @@ func (s *Store) currentSegment() (*segment, error) {
 func (s *Store) finishSegment() {
 	g := s.current
 	s.current = nil
-	tail := appendIndex(nil, g.entries)
+	var entries []indexEntry // read back rather than kept: what is idle would pay for it
+	scan(g.file, fileMagic, g.size, func(off int64, h header) { entries = append(entries, entryOf(g, off, h)) }, func(int64, int64) {})
+	tail := appendIndex(nil, entries)
 	indexLen := len(tail)
 	tail = appendTrailer(tail, g.size, indexLen, 0)
 	if _, err := g.file.WriteAt(tail, g.size); err == nil {
 		g.file.Truncate(g.size + int64(len(tail))) // without its end the segment is scanned: slower, nothing lost
 	}
-	g.entries = nil
 	g.full.Store(true)
 	s.retireSegments()
 	s.checkpointSoon()
@@ -253,7 +259,6 @@ func (s *Store) finishSegment() {
 func (s *Store) abandonSegment() {
 	if g := s.current; g != nil {
 		s.current = nil
-		g.entries = nil
 		g.full.Store(true)
 		s.retireSegments()
 	}

@@ -149,9 +149,10 @@ func (s *Store) sealedPath(id session.ID, start int64) string {
 	return filepath.Join(s.sealedDir(), time.UnixMicro(start).UTC().Format("2006/01/02/15"), string(id)+".sbr")
 }
 
-// Begin begins the recording of a session with its Opened event, whose data is info; info must not change afterwards.
-// While recordings fail it returns the error if the policy is to end.
-func (s *Store) Begin(info *session.Info, p Policy) (*Log, error) {
+// Begin begins the recording of a session with its Opened event, whose data is what about tells. While recordings fail
+// it returns the error if the policy is to end.
+func (s *Store) Begin(about Describer, p Policy) (*Log, error) {
+	info := about.Describe()
 	if _, err := session.ParseID(string(info.ID)); err != nil {
 		return nil, err
 	}
@@ -160,29 +161,33 @@ func (s *Store) Begin(info *session.Info, p Policy) (*Log, error) {
 		return nil, ErrClosed
 	default:
 	}
-	if err := s.Err(); err != nil && p.Record != session.RecordOff {
+	off := p.Record == session.RecordOff
+	if err := s.Err(); err != nil && !off {
 		if p.OnFailure == session.OnFailureEnd {
 			return nil, err
 		}
-		if s.queued.Load() >= s.opt.QueueLimit {
-			p.Record = session.RecordOff // nothing more can wait for the disk: the session goes on unrecorded
-		}
+		off = s.queued.Load() >= s.opt.QueueLimit // nothing more can wait for the disk: the session goes on unrecorded
 	}
-	l := &Log{store: s, info: info, policy: &p, next: 1}
-	if l.recorded() {
-		s.mu.Lock()
-		s.live[l] = struct{}{}
-		s.mu.Unlock()
+	l := &Log{store: s, id: info.ID, start: info.Start, about: about, failed: p.Failed, off: off,
+		strict: p.Record == session.RecordStrict, endFails: p.OnFailure == session.OnFailureEnd, next: 1}
+	if off {
+		return l, nil
 	}
+	s.mu.Lock()
+	s.live[l] = struct{}{}
+	s.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	data := session.JSON(info)
-	if l.recorded() {
-		c := l.fresh(eventHeader + len(data))
+	c := l.fresh(0)
+	data := info.AppendJSON(c.buf[eventHeader:eventHeader])
+	if need := eventHeader + len(data); need > len(c.buf) {
+		l.open = nil
+		c.release()
+		c = l.fresh(need)
 		copy(c.buf[eventHeader:], data)
-		l.commitEvent(c, session.Opened, len(data), time.UnixMicro(info.Start))
-		l.submit()
 	}
+	l.commitEvent(c, session.Opened, len(data), time.UnixMicro(info.Start))
+	l.submit()
 	return l, nil
 }
 
@@ -196,7 +201,7 @@ var ErrNotFound = errors.New("no such recording")
 func (s *Store) ended(l *Log) {
 	s.mu.Lock()
 	delete(s.live, l)
-	s.ending[l.info.ID] = l
+	s.ending[l.id] = l
 	s.mu.Unlock()
 }
 

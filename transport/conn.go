@@ -25,6 +25,12 @@ type Conn interface {
 	Datagrams() bool
 }
 
+// Waiter is a Conn that can wait without receiving.
+type Waiter interface {
+	// Wait returns when Receive would not wait, or at the read deadline.
+	Wait() error
+}
+
 // Sink takes one piece of what a connection received. Exactly one of its methods is called for each piece.
 type Sink interface {
 	// Take calls read once with room for bytes; read does not wait. An error of read comes back unchanged.

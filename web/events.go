@@ -22,7 +22,7 @@ type span struct {
 	follow       bool
 }
 
-var spanKeys = map[string]bool{"from": true, "to": true, "since": true, "until": true, "follow": true, "direction": true, "format": true}
+var spanKeys = map[string]bool{"from": true, "to": true, "since": true, "until": true, "follow": true, "direction": true}
 
 func parseSpan(q url.Values, sum *session.Summary) (sp span, err error) {
 	for key := range q {
@@ -44,6 +44,14 @@ func parseSpan(q url.Values, sum *session.Summary) (sp span, err error) {
 	}
 	if sp.direction, err = export.ParseDirection(q.Get("direction")); err != nil {
 		return sp, badRequest{err}
+	}
+	switch {
+	case sp.since != 0 && sp.from != 0:
+		return sp, bad("from and since both say where to begin: give one of them")
+	case sp.until != 0 && sp.to != 0:
+		return sp, bad("to and until both say where to end: give one of them")
+	case sp.to != 0 && sp.to < sp.from, sp.until != 0 && sp.until < sp.since:
+		return sp, bad("the end lies before the beginning")
 	}
 	sp.follow = sum.State == session.Live
 	if text := q.Get("follow"); text != "" {
@@ -82,8 +90,11 @@ func offset(q url.Values, key string, start int64) (int64, error) {
 	return start + d.Microseconds(), nil
 }
 
-// flushLimit is how long a client may take nothing: then it is stuck, and its watching ends.
-const flushLimit = 10 * time.Second
+// How long a client may take nothing: then it is stuck, and its answer ends.
+const (
+	flushLimit  = 10 * time.Second
+	exportLimit = 10 * time.Minute // an export may be read page by page, and holds nothing up
+)
 
 // events answers with a session's events as lines of JSON; those of a live session as they come.
 func (s *server) events(w http.ResponseWriter, r *http.Request) error {
@@ -109,15 +120,26 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 	defer events.Close()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
-	stream := &lines{w: w, ctl: http.NewResponseController(w), span: sp}
+	stream := &lines{w: w, ctl: http.NewResponseController(w), limit: flushLimit, span: sp, pace: &s.pace}
 	stream.out = bufio.NewWriterSize(stream, 32<<10)
 	if err := stream.flush(); err != nil {
 		return nil
 	}
-	if err := stream.run(r.Context(), events); err != nil && r.Context().Err() == nil {
-		s.Logger.Debug("a watcher's stream ended early", "session", sum.ID, "error", err)
+	ctx := r.Context()
+	if sp.follow {
+		s.pace.enter()
+		defer s.pace.leave()
+		if sp.until != 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, time.UnixMicro(sp.until+1))
+			defer cancel()
+		}
 	}
-	return nil // the answer has begun: its end is all that can be said
+	if err := stream.run(ctx, events); err != nil && r.Context().Err() == nil {
+		s.Logger.Debug("a watcher's stream ended early", "session", sum.ID, "error", err)
+		panic(http.ErrAbortHandler) // cuts the connection, so that the client sees that it is not whole
+	}
+	return nil
 }
 
 // source is where events come from.
@@ -128,16 +150,19 @@ type source interface {
 
 // lines writes events as they come: all that there is with one flush, then it waits.
 type lines struct {
-	w    http.ResponseWriter
-	ctl  *http.ResponseController
-	out  *bufio.Writer
-	buf  []byte
-	span span
+	w     http.ResponseWriter
+	ctl   *http.ResponseController
+	limit time.Duration // how long the client may take nothing
+	out   *bufio.Writer
+	buf   []byte
+	span  span
+	pace  *pace
+	turn  int // bytes written since the last rest
 }
 
 // Write is the buffer's way to the client; each write has its own deadline.
 func (l *lines) Write(p []byte) (int, error) {
-	l.ctl.SetWriteDeadline(time.Now().Add(flushLimit))
+	l.ctl.SetWriteDeadline(time.Now().Add(l.limit))
 	return l.w.Write(p)
 }
 
@@ -145,7 +170,7 @@ func (l *lines) flush() error {
 	if err := l.out.Flush(); err != nil {
 		return err
 	}
-	l.ctl.SetWriteDeadline(time.Now().Add(flushLimit))
+	l.ctl.SetWriteDeadline(time.Now().Add(l.limit))
 	return l.ctl.Flush()
 }
 
@@ -159,9 +184,15 @@ func (l *lines) run(ctx context.Context, events source) error {
 			if err := l.flush(); err != nil {
 				return err
 			}
-			batch, err = events.Next(ctx)
+			if err = l.rest(ctx); err == nil {
+				batch, err = events.Next(ctx)
+			}
+			if errors.Is(err, context.DeadlineExceeded) { // of until: what is there by now still counts
+				l.span.follow = false
+				continue
+			}
 		}
-		done, writeErr := l.write(batch)
+		done, writeErr := l.write(ctx, batch)
 		switch {
 		case writeErr != nil:
 			return writeErr
@@ -174,7 +205,7 @@ func (l *lines) run(ctx context.Context, events source) error {
 }
 
 // write writes the events of the span; done means that the rest lies behind it.
-func (l *lines) write(batch []session.Event) (done bool, err error) {
+func (l *lines) write(ctx context.Context, batch []session.Event) (done bool, err error) {
 	for i := range batch {
 		e := batch[i]
 		if l.span.to != 0 && e.Number > l.span.to || l.span.until != 0 && e.Time > l.span.until {
@@ -187,8 +218,26 @@ func (l *lines) write(batch []session.Event) (done bool, err error) {
 		if _, err := l.out.Write(l.buf); err != nil {
 			return false, err
 		}
+		if l.turn += len(l.buf); l.turn < turnBytes {
+			continue
+		}
+		if err := l.rest(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return false, err
+		}
+	}
+	if n := len(batch); n > 0 && batch[n-1].Number == l.span.to {
+		l.span.follow = false // more of that number may be there, but none will come
 	}
 	return false, nil
+}
+
+// rest ends a turn of a stream that follows: see pace.
+func (l *lines) rest(ctx context.Context) error {
+	l.turn = 0
+	if !l.span.follow {
+		return nil
+	}
+	return l.pace.rest(ctx)
 }
 
 // export answers with a session's events in a form for other programs.
@@ -198,6 +247,11 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q := r.URL.Query()
+	for key := range q {
+		if key != "format" && key != "direction" {
+			return bad("no parameter is called %q: use format, direction", key)
+		}
+	}
 	format, err := export.ParseFormat(q.Get("format"))
 	if err != nil {
 		return badRequest{err}
@@ -205,6 +259,9 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 	direction, err := export.ParseDirection(q.Get("direction"))
 	if err != nil {
 		return badRequest{err}
+	}
+	if sum.Record == session.RecordOff {
+		return errNotRecorded
 	}
 	open := func() (export.Reader, error) { return s.Hub.Events(r.Context(), sum.ID, 1) }
 	probe, err := open()
@@ -214,7 +271,7 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 	probe.Close()
 	w.Header().Set("Content-Type", format.ContentType())
 	w.Header().Set("Content-Disposition", `attachment; filename="`+sum.ID.Short()+"."+string(format)+`"`)
-	out := &lines{w: w, ctl: http.NewResponseController(w)}
+	out := &lines{w: w, ctl: http.NewResponseController(w), limit: exportLimit}
 	if err := export.Write(out, format, direction, open); err != nil {
 		s.Logger.Debug("an export ended early", "session", sum.ID, "error", err)
 		panic(http.ErrAbortHandler) // cuts the connection, so that the client sees that it is not whole

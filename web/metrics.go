@@ -2,7 +2,9 @@ package web
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,13 +18,27 @@ import (
 func (s *server) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&hubCollector{hub: s.Hub, version: s.Version})
+		&hubCollector{hub: s.Hub, version: s.Version, start: s.Start, logger: s.Logger})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Timeout: 10 * time.Second})
 }
 
 type hubCollector struct {
 	hub     *hub.Hub
 	version string
+	start   time.Time
+	logger  *slog.Logger
+
+	mu             sync.Mutex
+	received, sent uint64 // as last shown
+}
+
+// rising is the bytes that passed, never less than what was shown before: while a session passes from the live to the
+// ended ones its bytes are in neither for a moment, and a counter that falls is taken for a restart.
+func (c *hubCollector) rising(st *hub.Stats) (received, sent uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.received, c.sent = max(c.received, st.ReceivedBytes), max(c.sent, st.SentBytes)
+	return c.received, c.sent
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -31,6 +47,8 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	descInfo       = desc("info", "The version that runs.", "version", "node")
+	descStart      = desc("start_time_seconds", "When the server started, Unix time.")
+	descOpened     = desc("sessions_opened_total", "Sessions that were opened.")
 	descLive       = desc("sessions_live", "Sessions that are live now.", "listener")
 	descAccepted   = desc("accepted_total", "Connections that became sessions.", "listener")
 	descRefused    = desc("refused_total", "Connections that were refused.", "listener", "reason")
@@ -48,13 +66,16 @@ var (
 	descWritten    = desc("recording_written_bytes_total", "Bytes written to the journal.")
 	descLost       = desc("recording_unrecorded_total", "Events that could not be recorded.")
 	descStalls     = desc("recording_stalls_total", "How often a session waited for the disk.")
+	descFailures   = desc("recording_failures_total", "How often writing failed.")
+	descSealed     = desc("recording_sealed_total", "Recordings that were completed.")
 	descUnsealed   = desc("recording_unsealed", "Ended sessions whose file is not complete.")
 	descSegments   = desc("recording_segments", "Segments of the journal on disk.")
 	descFailed     = desc("recording_failed", "1 while recordings cannot be written.")
 )
 
-// Describe implements prometheus.Collector: the metrics are described as they are collected.
-func (c *hubCollector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+// Describe implements prometheus.Collector. It describes nothing, which makes the collector an unchecked one: what it
+// collects changes with the listeners.
+func (c *hubCollector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (c *hubCollector) Collect(ch chan<- prometheus.Metric) {
@@ -65,6 +86,7 @@ func (c *hubCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
 	gauge(descInfo, 1, c.version, c.hub.Node())
+	gauge(descStart, float64(c.start.UnixMicro())/1e6)
 	for _, l := range c.hub.Listeners() {
 		gauge(descLive, float64(l.Live), l.Name)
 		counter(descAccepted, l.Accepted, l.Name)
@@ -74,17 +96,19 @@ func (c *hubCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	st, err := c.hub.Stats(context.Background())
 	if err != nil {
-		ch <- prometheus.NewInvalidMetric(descRecorded, err)
-		return
+		c.logger.Warn("metrics: the recordings cannot be counted", "error", err)
+	} else {
+		gauge(descRecorded, float64(st.Recorded))
+		gauge(descSize, float64(st.RecordedBytes))
 	}
+	counter(descOpened, st.Opened)
 	for cause, n := range st.Ended {
 		counter(descEnded, n, string(cause))
 	}
-	counter(descBytes, st.ReceivedBytes, "received")
-	counter(descBytes, st.SentBytes, "sent")
+	received, sent := c.rising(&st)
+	counter(descBytes, received, "received")
+	counter(descBytes, sent, "sent")
 	gauge(descWatchers, float64(st.Watchers))
-	gauge(descRecorded, float64(st.Recorded))
-	gauge(descSize, float64(st.RecordedBytes))
 	counter(descRemoved, st.Removed)
 	gauge(descSockets, float64(st.Sockets))
 	gauge(descSocketsMax, float64(st.SocketLimit))
@@ -94,6 +118,8 @@ func (c *hubCollector) Collect(ch chan<- prometheus.Metric) {
 	counter(descWritten, st.Recording.WrittenBytes)
 	counter(descLost, st.Recording.Unrecorded)
 	counter(descStalls, st.Recording.Stalls)
+	counter(descFailures, st.Recording.Failures)
+	counter(descSealed, st.Recording.Sealed)
 	gauge(descUnsealed, float64(st.Recording.Unsealed))
 	gauge(descSegments, float64(st.Recording.Segments))
 	failed := 0.0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -17,7 +18,7 @@ import (
 
 const (
 	defaultListLimit = 1000
-	maxListLimit     = 100_000
+	maxListLimit     = 1_000_000
 )
 
 // list answers with the sessions that the query chooses, the newest first.
@@ -119,6 +120,7 @@ func (s *server) kick(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		Reason string `json:"reason"`
 	}
+	defer awaitBody(w)()
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
@@ -141,13 +143,21 @@ func (s *server) send(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	arrived := awaitBody(w)
 	data, err := io.ReadAll(r.Body)
+	arrived()
 	if err != nil {
 		return badRequest{err}
+	}
+	if len(data) == 0 {
+		return bad("the body is empty: it is what is sent to the far end")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), commandPeriod)
 	defer cancel()
 	if err := s.Hub.Send(ctx, sum.ID, who(r).Name, data); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: %w", errUnavailable, err)
+		}
 		return err
 	}
 	s.Logger.Info("sent", "session", sum.ID, "by", who(r).Name, "bytes", len(data))

@@ -10,11 +10,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/auth"
 	"github.com/switchboard-relay/switchboard/hub"
+	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/session"
 )
 
@@ -26,11 +28,14 @@ type Options struct {
 	Node    string
 	Data    string // the data folder
 	Start   time.Time
-	Hosts   []string // names, besides IP addresses and localhost, under which requests may come; nil: any
+	Hosts   []string // names, besides IP addresses and localhost, under which requests may come to a loopback address
 	Logger  *slog.Logger
 }
 
-type server struct{ Options }
+type server struct {
+	Options
+	pace pace
+}
 
 // route is one line of the API: what it needs, and what does it.
 type route struct {
@@ -58,7 +63,7 @@ func New(opt Options) http.Handler {
 	if opt.Logger == nil {
 		opt.Logger = slog.Default()
 	}
-	s := &server{opt}
+	s := &server{Options: opt}
 	mux := http.NewServeMux()
 	for _, rt := range routes {
 		mux.HandleFunc(rt.pattern, s.guarded(rt.role, rt.serve))
@@ -84,41 +89,60 @@ func Server(h http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// bodyLimit bounds how long a request's body may take, and how large it may be.
+// What a request may take.
 const (
-	bodyLimit     = 30 * time.Second
-	maxBody       = 1 << 20
+	maxBody       = 1 << 20          // bytes
 	answerLimit   = 60 * time.Second // for an answer that is no stream
 	commandPeriod = 10 * time.Second // how long a command may wait for its session
 )
 
-// fenced refuses what a web page of another origin could make a browser ask: names that lead here only by DNS.
+var bodyLimit = 30 * time.Second // for a body to arrive
+
+// fenced refuses what a web page of another origin could make a browser ask: names that lead here only by DNS. A panic
+// becomes an error of its request alone.
 func (s *server) fenced(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("Cache-Control", "no-store")
-		if !s.knownHost(r.Host) {
+		// The connection may still have the deadline of its last answer.
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerLimit))
+		defer s.contain(w, r)
+		if !s.knownHost(r) {
 			writeError(w, http.StatusForbidden, fmt.Errorf("host %q is not this server: use its IP address or localhost", r.Host))
 			return
 		}
-		ctl := http.NewResponseController(w)
-		ctl.SetReadDeadline(time.Now().Add(bodyLimit))
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (s *server) knownHost(hostport string) bool {
-	if s.Hosts == nil {
+// contain answers for a panic, except for the one that cuts an answer off.
+func (s *server) contain(w http.ResponseWriter, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	s.Logger.Error("a request met a mistake in the program", "method", r.Method, "path", r.URL.Path, "panic", p,
+		"stack", string(debug.Stack()))
+	writeError(w, http.StatusInternalServerError, errors.New("a mistake in the program: the server's log has more"))
+}
+
+// knownHost reports whether a request names this server. It matters on loopback: the name of a foreign page can be made
+// to lead there, and a browser then takes the answers for that page's own.
+func (s *server) knownHost(r *http.Request) bool {
+	if at, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && !at.IP.IsLoopback() {
 		return true
 	}
-	host, _, err := net.SplitHostPort(hostport)
+	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
-		host = strings.Trim(hostport, "[]")
+		host = strings.Trim(r.Host, "[]")
 	}
-	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" {
+	if _, err := netip.ParseAddr(host); err == nil || host == "" || strings.EqualFold(host, "localhost") {
 		return true
 	}
 	for _, known := range s.Hosts {
@@ -140,9 +164,9 @@ func who(r *http.Request) auth.Identity {
 // guarded lets those in whose token carries the role, and writes errors as JSON.
 func (s *server) guarded(role auth.Role, serve func(*server, http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		id, known := s.Auth.Check(token)
-		if !found || !known {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		id, known := s.Auth.Check(strings.TrimSpace(token))
+		if !known || !strings.EqualFold(scheme, "Bearer") {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="switchboard"`)
 			writeError(w, http.StatusUnauthorized, fmt.Errorf("a valid token is needed: send the header Authorization: Bearer TOKEN; "+
 				"the administrator's lies in the file named token in the data folder"))
@@ -158,8 +182,16 @@ func (s *server) guarded(role auth.Role, serve func(*server, http.ResponseWriter
 	}
 }
 
+// Errors that an answer's status tells of.
+var (
+	errUnavailable = errors.New("not now")
+	errNotRecorded = errors.New("the session is not recorded (record: off): watch it while it is live")
+)
+
 // badRequest is an error of who asked.
 type badRequest struct{ error }
+
+func (b badRequest) Unwrap() error { return b.error }
 
 func bad(format string, args ...any) error { return badRequest{fmt.Errorf(format, args...)} }
 
@@ -175,9 +207,12 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status, err = http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes: send them in pieces", tooLarge.Limit)
 	case errors.As(err, &request):
 		status = http.StatusBadRequest
-	case errors.Is(err, hub.ErrNotFound):
+	case errors.Is(err, hub.ErrNotFound), errors.Is(err, recording.ErrNotFound):
 		status = http.StatusNotFound
-	case errors.As(err, &ambiguous), errors.Is(err, hub.ErrNotLive), errors.Is(err, hub.ErrLive), errors.Is(err, hub.ErrPinned):
+	case errors.Is(err, errUnavailable):
+		status = http.StatusServiceUnavailable
+	case errors.As(err, &ambiguous), errors.Is(err, hub.ErrNotLive), errors.Is(err, hub.ErrLive), errors.Is(err, hub.ErrPinned),
+		errors.Is(err, errNotRecorded):
 		status = http.StatusConflict
 	default:
 		s.Logger.Error("a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
@@ -229,4 +264,12 @@ func (s *server) health(w http.ResponseWriter, r *http.Request) {
 // find is the session that the path names by an id or the beginning of one.
 func (s *server) find(r *http.Request) (session.Summary, error) {
 	return s.Hub.Find(r.Context(), r.PathValue("id"))
+}
+
+// awaitBody limits how long the body may take to arrive, until the returned function is called. A limit that stayed
+// would end a stream on the same connection.
+func awaitBody(w http.ResponseWriter) (arrived func()) {
+	ctl := http.NewResponseController(w)
+	ctl.SetReadDeadline(time.Now().Add(bodyLimit))
+	return func() { ctl.SetReadDeadline(time.Time{}) }
 }

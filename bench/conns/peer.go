@@ -45,6 +45,7 @@ func servePeer(p *benchkit.Parent) error {
 	}
 	return benchkit.Serve(p, func(struct{}) (bool, error) {
 		runtime.GC()
+		runtime.GC()
 		return true, nil
 	})
 }

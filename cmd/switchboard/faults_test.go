@@ -81,19 +81,19 @@ func TestAWatchGoesOnExactlyWhereItsConnectionBroke(t *testing.T) {
 	s.await(2, "--live", "--listener", "chat")
 	id := s.await(1, "--remote", b.LocalAddr().String())[0].ID
 	p := start(t, s.through(w, "watch", "--raw", "--direction", "sent", string(id))...)
+	s.awaitWatchers(id, 1)
 	var want strings.Builder
 	for i := range 300 {
 		word := fmt.Sprintf("message %d\n", i)
 		want.WriteString(word)
 		io.WriteString(a, word)
 		if i%100 == 50 {
-			s.awaitWatchers(id, 1)
 			w.cut()
 			p.err.until("trying again every second")
+			p.err.until("the server is back")
 		}
 	}
 	s.expect(b, want.String())
-	p.err.until("the server is back")
 	b.Close()
 	if got := p.out.rest(); got != want.String() {
 		t.Errorf("got %d bytes, want %d:\n%s", len(got), want.Len(), got)

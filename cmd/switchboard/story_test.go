@@ -298,7 +298,7 @@ func TestAWatchOutlivesTheServer(t *testing.T) {
 	io.WriteString(c, "before the stop\n")
 	s.expect(c, "before the stop\n")
 	p := start(t, s.with("watch", string(s.await(1)[0].ID))...)
-	p.out.until(`"before the stop\n"`)
+	p.out.until(`→ sent      "before the stop\n"`)
 	if err := s.sb.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -539,6 +539,7 @@ func TestPlayGoesOnIntoALiveSession(t *testing.T) {
 	p := start(t, s.with("play", id.Short())...)
 	p.out.until(`"Hello\n"`)
 	io.WriteString(c, "still here\n")
+	for line := range p.out.lines { t.Logf("%q", line) }; t.Log(<-p.code, p.err.rest())
 	p.out.until(`← received  "still here\n"`)
 	c.Close()
 	p.out.until("· closed    hung up")
@@ -591,7 +592,7 @@ func TestVerifyFindsAFlippedBitAndSaysWhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, said := runOnce(t, s.with("verify")...)
-	if code != exitFailed || !strings.Contains(said, "damaged places") || !strings.Contains(out, "offset ") ||
+	if code != exitFailed || !strings.Contains(said, "damaged places: 1") || !strings.Contains(out, "at byte ") ||
 		!strings.Contains(out, filepath.Base(file)) {
 		t.Errorf("got exit code %d, %q, %q; the session is %s", code, out, said, id)
 	}

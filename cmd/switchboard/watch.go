@@ -107,6 +107,7 @@ type watching struct {
 // run follows the session to its end, through breaks of the connection to the server.
 func (w *watching) run(ctx context.Context) error {
 	for {
+		before := w.pos
 		err := w.follow(ctx)
 		var refused *apiError
 		var output *outputError
@@ -119,7 +120,7 @@ func (w *watching) run(ctx context.Context) error {
 			return output.error
 		case errors.As(err, &refused) && refused.Status < http.StatusInternalServerError:
 			return err
-		case err == nil && w.closedBefore(ctx):
+		case err == nil && w.closedBefore(ctx, w.pos != before):
 			return w.out.Flush()
 		}
 		if !w.away {
@@ -176,11 +177,11 @@ func (w *watching) follow(ctx context.Context) error {
 	}
 }
 
-// closedBefore asks how the session ended when the stream ends without saying it, as one from behind the last event
-// does. It reports false if the session lives.
-func (w *watching) closedBefore(ctx context.Context) bool {
+// closedBefore asks how the session ended when a stream ends without saying it, as one from behind the last event does.
+// It reports false if the session lives, or if the stream moved on and more may be read.
+func (w *watching) closedBefore(ctx context.Context, moved bool) bool {
 	sum, err := w.server.session(ctx, string(w.sum.ID))
-	if err != nil || sum.State == session.Live || w.pos.number <= sum.Events && w.pos.seen == 0 {
+	if err != nil || sum.State == session.Live || moved && w.pos.number < sum.Events {
 		return false
 	}
 	w.end = session.End{Time: sum.End, Cause: sum.Cause, By: sum.By, Reason: sum.Reason, Detail: sum.Detail}

@@ -2,10 +2,10 @@
 package relay
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/hub"
@@ -22,56 +22,99 @@ type Service struct {
 
 const defaultDialTimeout = 5 * time.Second
 
-// Serve dials, copies both ways, hands a half-close on, and ends when both directions have ended. An upstream that
+// Start dials, copies both ways, hands a half-close on, and ends when both directions have ended. An upstream that
 // refuses ends the session as "refused", one that does not answer as "unreachable".
-func (svc *Service) Serve(_ context.Context, s *hub.Session) error {
+func (svc *Service) Start(s *hub.Session) {
 	limit := svc.DialTimeout
 	if limit == 0 {
 		limit = defaultDialTimeout
 	}
 	upstream, err := s.Dial(svc.Upstream, svc.TLS, limit)
 	if err != nil {
-		return err
+		s.Finish(err)
+		return
 	}
-	down := make(chan error, 1)
-	go func() { down <- copyDown(s, upstream) }() // ends with the upstream, which the session's end closes
-	if err := copyUp(s, upstream); err != nil {
-		s.EndWith(err)
-	}
-	return <-down
+	l := &line{session: s, upstream: upstream}
+	l.open.Store(2)
+	go l.down() // ends with its direction; the last to end finishes the session
+	l.up()
 }
 
-// copyUp carries what the far end sends to the upstream.
-func copyUp(s *hub.Session, upstream transport.Conn) error {
+// line is one session and its upstream.
+type line struct {
+	session  *hub.Session
+	upstream transport.Conn
+	from     hub.Upstream // owned by down
+	open     atomic.Int32 // directions that have not ended
+}
+
+// up carries what the far end sends to the upstream, until it is quiet or has ended.
+func (l *line) up() {
+	err := l.copyUp()
+	if errors.Is(err, hub.ErrQuiet) {
+		go l.parkUp() // goes on with up
+		return
+	}
+	l.ended(err)
+}
+
+func (l *line) parkUp() {
+	l.session.Park()
+	l.up()
+}
+
+// down carries what the upstream sends to the far end, until it is quiet or has ended.
+func (l *line) down() {
+	err := l.copyDown()
+	if errors.Is(err, hub.ErrQuiet) {
+		go l.parkDown() // goes on with down
+		return
+	}
+	l.from.Release()
+	l.ended(err)
+}
+
+func (l *line) parkDown() {
+	l.session.ParkFor(l.upstream)
+	l.down()
+}
+
+// ended notes that a direction is over; an error ends the other one as well.
+func (l *line) ended(err error) {
+	l.session.EndWith(err)
+	if l.open.Add(-1) == 0 {
+		l.session.Finish(nil)
+	}
+}
+
+func (l *line) copyUp() error {
 	for {
-		data, err := s.Next()
+		data, err := l.session.NextSoon()
 		if errors.Is(err, io.EOF) {
-			return halfClose(upstream.CloseWrite())
+			return halfClose(l.upstream.CloseWrite())
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := upstream.Write(data); err != nil {
+		if _, err := l.upstream.Write(data); err != nil {
 			return upstreamError(err)
 		}
 	}
 }
 
-// copyDown carries what the upstream sends to the far end.
-func copyDown(s *hub.Session, upstream transport.Conn) error {
-	var u hub.Upstream
-	defer u.Release()
+func (l *line) copyDown() error {
 	for {
-		data, err := s.NextFrom(upstream, &u)
+		data, err := l.session.NextFrom(l.upstream, &l.from)
 		if errors.Is(err, io.EOF) {
-			return halfClose(s.CloseWrite())
+			return halfClose(l.session.CloseWrite())
 		}
-		if err != nil {
-			s.EndWith(upstreamError(err))
+		if errors.Is(err, hub.ErrQuiet) {
 			return err
 		}
-		if _, err := s.WriteRecorded(data); err != nil {
-			s.EndWith(err)
+		if err != nil {
+			return upstreamError(err)
+		}
+		if _, err := l.session.WriteRecorded(data); err != nil {
 			return err
 		}
 	}

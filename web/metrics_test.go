@@ -1,0 +1,52 @@
+package web_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/switchboard-relay/switchboard/hub"
+)
+
+func TestMetricsTellOfSessionsListenersAndTheJournal(t *testing.T) {
+	h := open(t)
+	h.do("vera", "GET", "/metrics", "") // before any listener is there: they may come and go
+	addr := h.listen("a", func(c *hub.ListenerConfig) { c.Max = 1 })
+	c := h.call(addr)
+	c.say("hello")
+	c.hangUp()
+	c = h.call(addr)
+	refused, err := http.Get("http://" + addr) // one too many
+	if err == nil {
+		refused.Body.Close()
+	}
+	var text string
+	h.until("the refused connection and the recording are counted", func() bool {
+		status, body := h.do("vera", "GET", "/metrics", "")
+		if status != http.StatusOK {
+			t.Fatalf("metrics: %d %s", status, body)
+		}
+		text = body
+		return strings.Contains(body, "switchboard_refused_total") && strings.Contains(body, "switchboard_recordings 1\n")
+	})
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	check(t, err)
+	for _, name := range []string{"go_goroutines", "process_open_fds", "switchboard_info", "switchboard_recording_failed",
+		"switchboard_recording_queued_bytes", "switchboard_recording_commits_total", "switchboard_recordings_bytes"} {
+		if families[name] == nil {
+			t.Errorf("there is no metric %s", name)
+		}
+	}
+	for _, line := range []string{`switchboard_sessions_live{listener="a"} 1`, `switchboard_accepted_total{listener="a"} 2`,
+		`switchboard_refused_total{listener="a",reason="too many sessions"} 1`, `switchboard_sessions_ended_total{cause="hung up"} 1`,
+		`switchboard_bytes_total{direction="received"} 5`, `switchboard_sessions_opened_total 2`, `switchboard_recordings 1`,
+		`switchboard_recording_failed 0`} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("the metrics lack the line %s", line)
+		}
+	}
+}

@@ -1,0 +1,289 @@
+package web_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/auth"
+	"github.com/switchboard-relay/switchboard/hub"
+	"github.com/switchboard-relay/switchboard/index"
+	"github.com/switchboard-relay/switchboard/recording"
+	"github.com/switchboard-relay/switchboard/service/echo"
+	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/transport"
+	"github.com/switchboard-relay/switchboard/web"
+)
+
+// house is a node with its REST interface on a real port.
+type house struct {
+	t    testing.TB
+	hub  *hub.Hub
+	data string
+	base string
+}
+
+// patience bounds every wait of a test.
+const patience = 20 * time.Second
+
+func open(t testing.TB) *house {
+	t.Helper()
+	h := &house{t: t, data: t.TempDir()}
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	inbox := hub.NewInbox()
+	store, err := recording.Open(recording.Options{Dir: h.data, OnSealed: inbox.Add, Logger: logger})
+	check(t, err)
+	idx, err := index.Open(filepath.Join(h.data, "index.db"))
+	check(t, err)
+	h.hub, err = hub.New(hub.Options{Node: "n1", Store: store, Index: idx, Inbox: inbox, Logger: logger})
+	check(t, err)
+	keys, err := auth.New([]auth.Token{{Name: "vera", Role: auth.Viewer, SHA256: auth.Hash("vera")},
+		{Name: "otto", Role: auth.Operator, SHA256: auth.Hash("otto")}, {Name: "ada", Role: auth.Admin, SHA256: auth.Hash("ada")}})
+	check(t, err)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	h.base = "http://" + ln.Addr().String()
+	server := web.Server(web.New(web.Options{Hub: h.hub, Auth: keys, Version: "v9", Node: "n1", Data: h.data, Start: time.Now(),
+		Logger: logger}), logger)
+	served := make(chan struct{})
+	go func() { defer close(served); server.Serve(ln) }()
+	t.Cleanup(func() {
+		server.Close()
+		<-served
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := h.hub.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+		h.hub.FinishIndex()
+		idx.Close()
+	})
+	return h
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// listen opens a listener of the name that echoes the bytes alone, and returns its address.
+func (h *house) listen(name string, change ...func(*hub.ListenerConfig)) string {
+	h.t.Helper()
+	conf := hub.ListenerConfig{Name: name, Transport: "tcp", Service: "echo", Record: session.RecordOn,
+		OnFailure: session.OnFailureContinue}
+	for _, f := range change {
+		f(&conf)
+	}
+	l, err := h.hub.Listener(conf, &echo.Service{Plain: true})
+	check(h.t, err)
+	ln, err := transport.Listen(h.t.Context(), transport.Address{Transport: "tcp", Host: "127.0.0.1:0"}, transport.ListenOptions{})
+	check(h.t, err)
+	l.Attach(ln, ln.Addr())
+	go l.Serve(ln) // ends with the hub's Shutdown
+	return ln.Addr().String()
+}
+
+// caller is a far end.
+type caller struct {
+	net.Conn
+	h  *house
+	id session.ID
+}
+
+// call connects, and returns once the session is live.
+func (h *house) call(addr string) *caller {
+	h.t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	check(h.t, err)
+	h.t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(patience))
+	c := &caller{Conn: conn, h: h}
+	h.until("the connection is a session", func() bool {
+		list := h.list("state=live&remote=" + conn.LocalAddr().String())
+		if len(list) == 1 {
+			c.id = list[0].ID
+		}
+		return len(list) == 1
+	})
+	return c
+}
+
+// say sends text and reads it back.
+func (c *caller) say(text string) {
+	c.h.t.Helper()
+	_, err := io.WriteString(c, text)
+	check(c.h.t, err)
+	back := make([]byte, len(text))
+	if _, err := io.ReadFull(c, back); err != nil || string(back) != text {
+		c.h.t.Fatalf("echo of %q: got %q, %v", text, back, err)
+	}
+}
+
+// hangUp ends the call, and returns once it is recorded.
+func (c *caller) hangUp() session.Summary {
+	c.h.t.Helper()
+	c.Close()
+	var sum session.Summary
+	c.h.until("the session is recorded", func() bool {
+		sum = c.h.one(c.id)
+		return sum.State == session.Recorded
+	})
+	return sum
+}
+
+// until asks again and again, and fails after a long time.
+func (h *house) until(what string, f func() bool) {
+	h.t.Helper()
+	for deadline := time.Now().Add(patience); !f(); {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("waited %v in vain: %s", patience, what)
+		}
+	}
+}
+
+// do makes a request with a token and returns the answer's status and body.
+func (h *house) do(token, method, path, body string) (int, string) {
+	h.t.Helper()
+	resp := h.request(h.t.Context(), token, method, path, body)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	check(h.t, err)
+	return resp.StatusCode, string(b)
+}
+
+func (h *house) request(ctx context.Context, token, method, path, body string) *http.Response {
+	h.t.Helper()
+	req, err := http.NewRequestWithContext(ctx, method, h.base+path, strings.NewReader(body))
+	check(h.t, err)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	check(h.t, err)
+	return resp
+}
+
+// get asks as a viewer and decodes the JSON of the answer.
+func (h *house) get(path string, into any) {
+	h.t.Helper()
+	status, body := h.do("vera", "GET", path, "")
+	if status != http.StatusOK {
+		h.t.Fatalf("GET %s: %d %s", path, status, body)
+	}
+	if err := json.Unmarshal([]byte(body), into); err != nil {
+		h.t.Fatalf("GET %s: %v in %s", path, err, body)
+	}
+}
+
+func (h *house) list(query string) (list []session.Summary) {
+	h.t.Helper()
+	h.get("/api/v1/sessions?"+query, &list)
+	return list
+}
+
+func (h *house) one(id session.ID) (sum session.Summary) {
+	h.t.Helper()
+	h.get("/api/v1/sessions/"+string(id), &sum)
+	return sum
+}
+
+// refused checks that a request is refused with a status, and a message that contains some text.
+func (h *house) refused(token, method, path, body string, status int, says string) {
+	h.t.Helper()
+	got, text := h.do(token, method, path, body)
+	var answer struct{ Error string }
+	if err := json.Unmarshal([]byte(text), &answer); err != nil || answer.Error == "" {
+		h.t.Errorf("%s %s: the answer is no error in JSON: %d %q", method, path, got, text)
+		return
+	}
+	if got != status || !strings.Contains(answer.Error, says) {
+		h.t.Errorf("%s %s: got %d %q; want %d and a message that says %q", method, path, got, answer.Error, status, says)
+	}
+}
+
+// watcher reads a stream of events.
+type watcher struct {
+	t     testing.TB
+	lines *bufio.Reader
+	stop  context.CancelFunc
+}
+
+func (h *house) watch(id session.ID, query string) *watcher {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), patience)
+	resp := h.request(ctx, "vera", "GET", "/api/v1/sessions/"+string(id)+"/events?"+query, "")
+	h.t.Cleanup(func() { cancel(); resp.Body.Close() })
+	if resp.StatusCode != http.StatusOK {
+		b, _ := io.ReadAll(resp.Body)
+		h.t.Fatalf("watch %s?%s: %s %s", id, query, resp.Status, b)
+	}
+	if got := resp.Header.Get("Content-Type"); got != "application/x-ndjson" {
+		h.t.Errorf("Content-Type %q", got)
+	}
+	return &watcher{h.t, bufio.NewReader(resp.Body), cancel}
+}
+
+// next waits for an event; ok is false after the last.
+func (w *watcher) next() (e session.Event, ok bool) {
+	w.t.Helper()
+	line, err := w.lines.ReadBytes('\n')
+	if err == io.EOF && len(line) == 0 {
+		return e, false
+	}
+	check(w.t, err)
+	if err := json.Unmarshal(line, &e); err != nil {
+		w.t.Fatalf("%v in %s", err, line)
+	}
+	return e, true
+}
+
+// rest reads until the stream ends.
+func (w *watcher) rest() (events []session.Event) {
+	w.t.Helper()
+	for {
+		e, ok := w.next()
+		if !ok {
+			return events
+		}
+		events = append(events, e)
+	}
+}
+
+// bytesOf joins the data of one kind.
+func bytesOf(events []session.Event, k session.Kind) string {
+	var b bytes.Buffer
+	for _, e := range events {
+		if e.Kind == k {
+			b.Write(e.Data)
+		}
+	}
+	return b.String()
+}
+
+// kinds names the events' kinds.
+func kinds(events []session.Event) string {
+	var names []string
+	for _, e := range events {
+		names = append(names, e.Kind.String())
+	}
+	return strings.Join(names, " ")
+}
+
+func sessionPath(id session.ID, rest string) string {
+	return fmt.Sprintf("/api/v1/sessions/%s%s", id, rest)
+}
