@@ -86,14 +86,22 @@ func (r *reading) readFD(p []byte) (int, error) {
 	}
 }
 
-// Wait implements Waiter. It goes through as few calls as can be: those who wait here have the smallest stack.
+// Wait implements Waiter. It goes through as few calls as can be: those who wait here have the smallest stack. The
+// first look is needed: RawConn.Read forgets readiness that came before it.
 func (s *socket) Wait() error {
-	asked := false
-	return s.raw.Read(func(uintptr) bool {
-		first := !asked
-		asked = true
-		return !first
+	waited := false
+	return s.raw.Read(func(fd uintptr) bool {
+		ready := waited || readableNow(fd)
+		waited = true
+		return ready
 	})
+}
+
+// readableNow asks the system, without waiting.
+func readableNow(fd uintptr) bool {
+	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(p[:], 0)
+	return n > 0 || err != nil
 }
 
 // tryWriter keeps the closure that RawConn.Write wants, so that writing allocates nothing.

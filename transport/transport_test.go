@@ -270,3 +270,28 @@ func TestAClosedFlowMakesRoomForANewOneOfTheSameRemote(t *testing.T) {
 		t.Error("got the closed flow again; want a new one")
 	}
 }
+
+// RawConn.Read forgets that a socket became readable before it was called: a Wait that relied on being told would have
+// slept over what came between the last read and the Wait.
+func TestWaitSeesWhatCameBeforeIt(t *testing.T) {
+	near, far := pair(t, "tcp://127.0.0.1:0")
+	near.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	if err := near.Receive(&piece{}); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	near.SetReadDeadline(time.Time{})
+	far.Write([]byte("early"))
+	var p piece
+	other, otherFar := pair(t, "tcp://127.0.0.1:0")
+	otherFar.Write([]byte("x"))
+	if err := other.Receive(&p); err != nil { // by now the poller has seen both
+		t.Fatal(err)
+	}
+	near.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if err := near.(Waiter).Wait(); err != nil {
+		t.Fatalf("Wait: %v; want it to see what came before", err)
+	}
+	if err := near.Receive(&p); err != nil || string(p.data) != "early" {
+		t.Errorf("Receive: %q, %v", p.data, err)
+	}
+}
