@@ -1,28 +1,15 @@
 package hub
 
 import (
-	"sync"
-	"sync/atomic"
-
 	"github.com/switchboard-relay/switchboard/session"
 )
 
 // delivery is what a room sent to a session since the last Delivered event. The bytes are on the room's record; the
 // session's own refers to them, and does so late: before its next other event, while somebody watches, and at its end.
+// The outbox's lock guards it.
 type delivery struct {
-	at atomic.Int64 // Unix µs of the newest delivery
-
-	mu      sync.Mutex
+	at      int64           // Unix µs of the newest, if the listener has an idle limit
 	pending session.RoomRef // First is 0 when nothing is pending
-	since   int64           // Unix µs of the first that is pending
-}
-
-// count adds what is pending.
-func (d *delivery) count(t *session.Totals) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	t.SentBytes += d.pending.Bytes
-	t.SentEvents += d.pending.Messages
 }
 
 // Joined records that the session became a member of a room.
@@ -41,43 +28,55 @@ func (s *Session) Left(ref session.RoomRef) {
 
 // Deliver sends messages of a room without waiting. An error means that the session is ending. The bytes are borrowed.
 func (s *Session) Deliver(joined []byte, ref session.RoomRef) error {
+	o := s.box.Load()
+	o.mu.Lock()
 	if err := s.push(joined); err != nil {
-		return err
+		o.mu.Unlock()
+		s.endWith(err)
+		return s.ended(err)
 	}
-	d := &s.more().delivery
-	at := now()
-	d.at.Store(at)
-	d.mu.Lock()
-	if d.pending.First != 0 && d.pending.Session != ref.Session {
-		d.mu.Unlock()
+	p := &o.delivery.pending
+	if p.First != 0 && p.Session != ref.Session {
+		o.mu.Unlock()
 		s.flushDelivery()
-		d.mu.Lock()
+		o.mu.Lock()
 	}
-	p := &d.pending
 	if p.First == 0 {
-		*p, d.since = ref, at
+		*p = ref
 	} else {
 		p.Last = ref.Last
 		p.Messages += ref.Messages
 		p.Bytes += ref.Bytes
 	}
-	d.mu.Unlock()
+	if s.listener.idle() > 0 {
+		o.delivery.at = now()
+	}
+	o.mu.Unlock()
 	if s.log.Watchers() > 0 {
 		s.flushDelivery()
 	}
 	return nil
 }
 
+// delivered is what is pending.
+func (s *Session) delivered() (d delivery) {
+	if o := s.box.Load(); o != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.delivery
+	}
+	return d
+}
+
 func (s *Session) flushDelivery() {
-	x := s.extra.Load()
-	if x == nil {
+	o := s.box.Load()
+	if o == nil {
 		return
 	}
-	d := &x.delivery
-	d.mu.Lock()
-	ref := d.pending
-	d.pending = session.RoomRef{}
-	d.mu.Unlock()
+	o.mu.Lock()
+	ref := o.delivery.pending
+	o.delivery.pending = session.RoomRef{}
+	o.mu.Unlock()
 	if ref.First != 0 {
 		s.log.Append(session.Delivered, session.JSON(ref))
 	}

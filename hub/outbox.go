@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -16,28 +15,26 @@ type outbox struct {
 	idle sync.Cond // signalled when busy becomes false
 	busy bool      // somebody writes and may wait: everybody else appends to tail
 	tail []byte
+
+	delivery delivery
 }
 
 // drainLimit bounds how long one write of the tail may wait without any progress.
 const drainLimit = 30 * time.Second
 
-var errSlow = errors.New("reads too slowly")
-
-// push sends p, or what is left of it later. It never waits. A far end that reads too slowly is ended as "slow".
+// push sends p, or what is left of it later. It never waits. An error is why the session is to end, as "slow" if its far
+// end reads too slowly; o.mu is held, so it is the caller that ends it.
 func (s *Session) push(p []byte) error {
 	if e := s.over.Load(); e != nil {
 		return e
 	}
-	o := s.out
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o := s.box.Load()
 	if o.busy {
 		return s.keep(p)
 	}
 	n, err := s.conn.TryWrite(p)
 	if err != nil {
-		s.endWith(err)
-		return s.ended(err)
+		return err
 	}
 	if n == len(p) {
 		return nil
@@ -52,17 +49,16 @@ func (s *Session) push(p []byte) error {
 
 // keep appends to the tail; o.mu is held.
 func (s *Session) keep(p []byte) error {
-	o := s.out
+	o := s.box.Load()
 	if limit := s.listener.writeLimit(); len(o.tail)+len(p) > limit {
-		s.end(session.End{Cause: session.Slow, Detail: fmt.Sprintf("more than %d bytes waited to be read", limit)})
-		return errSlow
+		return &session.End{Cause: session.Slow, Detail: fmt.Sprintf("more than %d bytes waited to be read", limit)}
 	}
 	o.tail = append(o.tail, p...)
 	return nil
 }
 
 func (s *Session) drain() {
-	o := s.out
+	o := s.box.Load()
 	var batch []byte
 	for {
 		o.mu.Lock()
@@ -85,7 +81,7 @@ func (s *Session) drain() {
 }
 
 func (s *Session) stopDrain(lost int, err error) {
-	o := s.out
+	o := s.box.Load()
 	o.mu.Lock()
 	lost += len(o.tail)
 	o.tail, o.busy = nil, false
@@ -123,9 +119,9 @@ func (o *outbox) write(s *Session, p []byte) (int, error) {
 func (s *Session) openOutbox() {
 	s.sendMu.Lock()
 	defer s.sendMu.Unlock()
-	if s.out == nil {
+	if s.box.Load() == nil {
 		o := &outbox{}
 		o.idle.L = &o.mu
-		s.out = o
+		s.box.Store(o)
 	}
 }

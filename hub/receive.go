@@ -80,9 +80,7 @@ func (s *Session) awaitStrict(number uint64) error {
 // quietFor is how long nothing has passed in either direction.
 func (s *Session) quietFor() time.Duration {
 	last := max(s.start, s.log.LastActivity(session.Received), s.log.LastActivity(session.Sent))
-	if x := s.extra.Load(); x != nil {
-		last = max(last, x.delivery.at.Load())
-	}
+	last = max(last, s.delivered().at)
 	return max(0, time.Duration(now()-last)*time.Microsecond)
 }
 

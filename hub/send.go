@@ -32,8 +32,8 @@ func (s *Session) WriteRecorded(p []byte) (int, error) {
 
 // writeOut writes all of p; s.sendMu is held. What the socket did not take is put on the record.
 func (s *Session) writeOut(p []byte) (n int, err error) {
-	if s.out != nil {
-		n, err = s.out.write(s, p)
+	if o := s.box.Load(); o != nil {
+		n, err = o.write(s, p)
 	} else {
 		n, err = s.conn.Write(p)
 	}

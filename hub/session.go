@@ -39,18 +39,17 @@ type Session struct {
 	scratch []byte // a copy of what a transport only lent
 
 	sendMu sync.Mutex // orders recording and writing of Sent
-	out    *outbox    // made when something is pushed; guarded by sendMu until then
 
+	box   atomic.Pointer[outbox] // made when something is to be pushed
 	extra atomic.Pointer[extra]
 }
 
 // extra is what few sessions need.
 type extra struct {
-	mu       sync.Mutex
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
-	delivery delivery
-	closers  []func() // run once when the session ends
+	mu      sync.Mutex
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	closers []func() // run once when the session ends
 }
 
 func (s *Session) more() *extra {
@@ -121,9 +120,9 @@ func (s *Session) OnEnd(f func()) {
 func (s *Session) Summary() session.Summary {
 	sum := session.Summary{Info: s.Info(), State: session.Live, Totals: s.log.Totals(), Events: s.log.Events(),
 		Watchers: s.log.Watchers()}
-	if x := s.extra.Load(); x != nil {
-		x.delivery.count(&sum.Totals)
-	}
+	pending := s.delivered().pending
+	sum.SentBytes += pending.Bytes
+	sum.SentEvents += pending.Messages
 	if e := s.over.Load(); e != nil {
 		sum.Cause, sum.By, sum.Reason, sum.Detail = e.Cause, e.By, e.Reason, e.Detail
 	}

@@ -29,13 +29,13 @@ type Cursor struct {
 func (l *Log) Cursor(from uint64) *Cursor {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.recorded() && l.watchers == 0 {
+	if !l.recorded() && l.watchers.Load() == 0 {
 		if c := l.open; c != nil {
 			l.open = nil // what nobody watched is not kept
 			c.release()
 		}
 	}
-	l.watchers++
+	l.watchers.Add(1)
 	from = max(from, 1)
 	if !l.recorded() && len(l.pending) == 0 && (l.open == nil || l.open.count == 0) {
 		from = max(from, l.next)
@@ -59,8 +59,8 @@ func (c *Cursor) Close() {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.watchers--
-	if l.watchers == 0 && !l.recorded() {
+	l.watchers.Add(-1)
+	if l.watchers.Load() == 0 && !l.recorded() {
 		for len(l.pending) > 0 {
 			l.dropKept()
 		}

@@ -50,7 +50,7 @@ type Log struct {
 	before   atomic.Pointer[func()] // see SetBefore
 	end      *session.End           // set once
 	rare     *rare                  // nil until something in it is needed
-	watchers int32
+	watchers atomic.Int32
 	kept     int32 // bytes in pending, if not recorded
 	class    uint8 // of the next chunk
 	stopped  bool  // Interrupt was called
@@ -229,7 +229,7 @@ func (l *Log) fresh(need int) *chunk {
 
 // reuse empties the chunk of a session that is neither recorded nor watched, if nobody else holds it.
 func (l *Log) reuse(c *chunk, need int) bool {
-	if l.recorded() || l.watchers > 0 || c.refs.Load() > 1 || need > len(c.buf) || l.class > c.class {
+	if l.recorded() || l.watchers.Load() > 0 || c.refs.Load() > 1 || need > len(c.buf) || l.class > c.class {
 		return false
 	}
 	c.n, c.count, c.first = 0, 0, 0
@@ -321,7 +321,7 @@ func (l *Log) submit() {
 		l.store.enqueue(c)
 		return
 	}
-	if l.watchers == 0 {
+	if l.watchers.Load() == 0 {
 		c.release()
 		return
 	}
@@ -406,7 +406,7 @@ func (l *Log) End(e session.End) {
 	l.stopped = true
 	if !l.recorded() {
 		l.end = &e
-		if l.watchers > 0 {
+		if l.watchers.Load() > 0 {
 			l.closeOff(&e)
 		}
 		l.wake()
@@ -476,15 +476,11 @@ func (l *Log) LastActivity(k session.Kind) int64 {
 }
 
 // Watchers is how many cursors are open.
-func (l *Log) Watchers() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return int(l.watchers)
-}
+func (l *Log) Watchers() int { return int(l.watchers.Load()) }
 
 // summary is the session as lists show it; l.mu is held.
 func (l *Log) summary() session.Summary {
-	sum := session.Summary{Info: l.about.Describe(), State: session.Live, Totals: l.totals, Events: l.next - 1, Watchers: int(l.watchers)}
+	sum := session.Summary{Info: l.about.Describe(), State: session.Live, Totals: l.totals, Events: l.next - 1, Watchers: int(l.watchers.Load())}
 	if l.seldom().name != "" {
 		sum.Name = l.seldom().name
 	}

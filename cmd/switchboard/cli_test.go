@@ -42,6 +42,7 @@ func TestAWrongCommandLineIsOneLineThatSaysWhatToDo(t *testing.T) {
 		{[]string{"connect", "tcp://127.0.0.1:1", "--every", "2s"}, "add --random"},
 		{[]string{"connect", "tls://127.0.0.1:1", "--cert", "x.pem"}, "must be used together"},
 		{[]string{"ls", "--server", "ftp://x", "--token", "t"}, "must be an address like http://127.0.0.1:8081"},
+		{[]string{"ls", "--server", "http://127.0.0.1:1", "--token"}, "needs a value"},
 		{[]string{"ls", "--server", "http://127.0.0.1:1"}, "add --token TOKEN or set SWITCHBOARD_TOKEN"},
 	}
 	for _, c := range cases {
@@ -113,6 +114,15 @@ func TestAServerThatWasKilledIsNamedAsSuch(t *testing.T) {
 	_, _, said = runOnce(t, "ls", "--data", dir)
 	if !strings.Contains(said, "restart the server, which writes it anew") {
 		t.Errorf("damaged server.json: got %q", said)
+	}
+}
+
+func TestATokenMayBeginWithAHyphen(t *testing.T) {
+	for _, args := range [][]string{{"--token", "-R8"}, {"--token=-R8"}, {"--token", "--"}} {
+		code, _, said := runOnce(t, append([]string{"ls", "--server", "http://127.0.0.1:1"}, args...)...)
+		if code != exitFailed || !strings.Contains(said, "no server answers at http://127.0.0.1:1") {
+			t.Errorf("%q: got exit code %d, %q", args, code, said)
+		}
 	}
 }
 

@@ -18,6 +18,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/alecthomas/kong"
+
+	"github.com/switchboard-relay/switchboard"
 	"github.com/switchboard-relay/switchboard/session"
 )
 
@@ -25,23 +28,24 @@ import (
 type serverFlags struct {
 	Data   string `type:"path" placeholder:"DIR" help:"Data folder of a server on this machine ($SWITCHBOARD_DATA)."`
 	Server string `placeholder:"URL" help:"A server's REST address ($SWITCHBOARD_SERVER)."`
-	Token  string `placeholder:"TOKEN" help:"The token to show it ($SWITCHBOARD_TOKEN)."`
+	Token  token  `placeholder:"TOKEN" help:"The token to show it ($SWITCHBOARD_TOKEN)."`
 }
 
-// dataFolder is the folder of --data, or the default one.
-func dataFolder(flag string) (string, error) {
-	if dir := cmp.Or(flag, os.Getenv("SWITCHBOARD_DATA")); dir != "" {
-		return dir, nil
+// token is a flag's value that may begin with a hyphen, as one in 64 tokens does.
+type token string
+
+// Decode takes the next argument, whatever it looks like.
+func (t *token) Decode(ctx *kong.DecodeContext) error {
+	next := ctx.Scan.Pop()
+	if next.IsEOL() {
+		return errors.New("needs a value")
 	}
-	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
-		return filepath.Join(dir, "switchboard"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", errors.New("there is no home folder to look for the data in: say --data DIR or set SWITCHBOARD_DATA")
-	}
-	return filepath.Join(home, ".local", "share", "switchboard"), nil
+	*t = token(next.String())
+	return nil
 }
+
+// dataFolder is the folder of --data, or the one that a server takes by default.
+func dataFolder(flag string) string { return cmp.Or(flag, switchboard.DefaultData()) }
 
 // client talks to a server's REST interface.
 type client struct {
@@ -59,7 +63,7 @@ func (f serverFlags) find() (*client, error) {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext}
 	c := &client{http: &http.Client{Transport: transport}}
-	server, token := f.Server, f.Token
+	server, token := f.Server, string(f.Token)
 	if server == "" && f.Data == "" {
 		server = os.Getenv("SWITCHBOARD_SERVER")
 	}
@@ -69,10 +73,7 @@ func (f serverFlags) find() (*client, error) {
 	if server != "" {
 		return c, c.findRemote(server, token, f.Data)
 	}
-	dir, err := dataFolder(f.Data)
-	if err != nil {
-		return nil, err
-	}
+	dir := dataFolder(f.Data)
 	c.data = dir
 	file := filepath.Join(dir, "server.json")
 	text, err := os.ReadFile(file)

@@ -68,10 +68,11 @@ func (p *program) exit() int {
 type lineReader struct {
 	t     *testing.T
 	lines chan string
+	seen  []string // for the message of a failure
 }
 
 func newLineReader(t *testing.T, r io.Reader) *lineReader {
-	l := &lineReader{t, make(chan string, 10000)}
+	l := &lineReader{t: t, lines: make(chan string, 100_000)}
 	go func() { // ends with the program
 		defer close(l.lines)
 		in := bufio.NewReader(r)
@@ -94,11 +95,12 @@ func (l *lineReader) next() string {
 	select {
 	case line, ok := <-l.lines:
 		if !ok {
-			l.t.Fatal("the output ended; a line was expected")
+			l.t.Fatalf("the output ended; one more line was expected after %q", l.seen)
 		}
+		l.seen = append(l.seen, line)
 		return line
 	case <-time.After(10 * time.Second):
-		l.t.Fatal("no line came within 10 s")
+		l.t.Fatalf("no line came within 10 s after %q", l.seen)
 	}
 	return ""
 }

@@ -19,13 +19,13 @@ type wire struct {
 	limit  int64 // bytes from the server before a connection is cut; 0 means none
 
 	mu    sync.Mutex
-	conns map[net.Conn]bool
+	conns map[net.Conn]net.Conn // the near end of each way, and its far end
 }
 
 func newWire(t *testing.T, target string, limit int64) *wire {
 	t.Helper()
 	w := &wire{ln: listen(t, "tcp", "127.0.0.1:0"), target: strings.TrimPrefix(target, "http://"), limit: limit,
-		conns: map[net.Conn]bool{}}
+		conns: map[net.Conn]net.Conn{}}
 	serveConns(t, w.ln, func(_ int, near net.Conn) { w.join(near) })
 	t.Cleanup(w.cut)
 	return w
@@ -39,7 +39,7 @@ func (w *wire) join(near net.Conn) {
 	}
 	defer far.Close()
 	w.mu.Lock()
-	w.conns[near] = true
+	w.conns[near] = far
 	w.mu.Unlock()
 	go func() { // ends with near
 		io.Copy(far, near)
@@ -57,10 +57,11 @@ func (w *wire) join(near net.Conn) {
 func (w *wire) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for c := range w.conns {
-		c.(*net.TCPConn).SetLinger(0)
-		c.Close()
-		delete(w.conns, c)
+	for near, far := range w.conns {
+		near.(*net.TCPConn).SetLinger(0)
+		near.Close()
+		far.Close() // what copies from it holds near open until it stops
+		delete(w.conns, near)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/switchboard-relay/switchboard/export"
 	"github.com/switchboard-relay/switchboard/session"
 )
 
@@ -47,13 +48,8 @@ func offsetStamp(start int64) func(int64) string {
 
 // shows reports whether the view has anything to say of the event.
 func (v *view) shows(ev session.Event) bool {
-	switch {
-	case ev.Kind == session.Received:
-		return v.flags.Direction != "sent"
-	case ev.Kind == session.Sent:
-		return v.flags.Direction != "received"
-	}
-	return !v.flags.Raw
+	direction, _ := export.ParseDirection(v.flags.Direction) // kong has checked it
+	return direction.Shows(ev.Kind) && (ev.IsData() || !v.flags.Raw)
 }
 
 // event writes one event. The first error of the writer stays.

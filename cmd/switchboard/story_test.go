@@ -539,8 +539,8 @@ func TestPlayGoesOnIntoALiveSession(t *testing.T) {
 	p := start(t, s.with("play", id.Short())...)
 	p.out.until(`"Hello\n"`)
 	io.WriteString(c, "still here\n")
-	for line := range p.out.lines { t.Logf("%q", line) }; t.Log(<-p.code, p.err.rest())
 	p.out.until(`← received  "still here\n"`)
+	s.expect(c, "still here\n")
 	c.Close()
 	p.out.until("· closed    hung up")
 	if code := p.exit(); code != exitOK {

@@ -20,10 +20,7 @@ type VerifyCmd struct {
 
 // Run prints each damaged place, and fails if there is any.
 func (c *VerifyCmd) Run(ctx context.Context, std *stdio) error {
-	dir, err := dataFolder(c.Data)
-	if err != nil {
-		return err
-	}
+	dir := dataFolder(c.Data)
 	if _, err := os.Stat(filepath.Join(dir, "recordings")); errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("there are no recordings in %s: name a data folder with --data DIR", dir)
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/switchboard-relay/switchboard/export"
 	"github.com/switchboard-relay/switchboard/session"
 )
 
@@ -79,14 +80,15 @@ func (c *WatchCmd) from() (uint64, error) {
 
 // lines shows events as JSON lines.
 func (c *WatchCmd) lines(w io.Writer) func(session.Event) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
 	filter := view{flags: c.viewFlags}
+	var line []byte
 	return func(ev session.Event) error {
 		if !filter.shows(ev) {
 			return nil
 		}
-		return enc.Encode(ev)
+		line = append(export.AppendJSON(line[:0], ev), '\n')
+		_, err := w.Write(line)
+		return err
 	}
 }
 
