@@ -168,6 +168,9 @@ func ParseDuration(s string) (time.Duration, error) {
 	if days, found := strings.CutSuffix(s, "d"); found {
 		var n float64
 		n, err = strconv.ParseFloat(days, 64)
+		if !(n >= 0 && n < 1e5) {
+			n = -1
+		}
 		d = time.Duration(n * float64(24*time.Hour))
 	} else {
 		d, err = time.ParseDuration(s)
@@ -192,7 +195,7 @@ func ParseSize(s string) (int64, error) {
 			continue
 		}
 		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if err != nil || n < 0 || n*unit.bytes > 1<<60 {
+		if err != nil || !(n >= 0 && n*unit.bytes <= 1<<60) {
 			break
 		}
 		return int64(n * unit.bytes), nil

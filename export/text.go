@@ -98,9 +98,9 @@ func (t *text) message(e session.Event) {
 		t.quoted(e.Time, e.Kind, e.Data, false)
 		return
 	}
-	from := m.From.Short()
-	if from == "" {
-		from = "nobody"
+	from := "nobody"
+	if id, err := session.ParseID(string(m.From)); err == nil {
+		from = id.Short()
 	}
 	t.heading(e.Time, e.Kind)
 	t.head = append(append(t.head, from...), ' ')
@@ -154,14 +154,40 @@ func (t *text) end() {
 	t.release(session.Sent)
 }
 
-// appendQuoted appends data as a quoted Go string. Printable ASCII, which nearly all of it is, goes the short way.
+// appendQuoted appends data as a quoted Go string. What is printable, which nearly all of it is, is copied in runs.
 func appendQuoted(b, data []byte) []byte {
-	start := len(b)
 	b = append(b, '"')
-	for _, c := range data {
-		if c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return strconv.AppendQuote(b[:start], string(data))
+	run := 0
+	for i := 0; i < len(data); {
+		c, n := data[i], 1
+		if c >= ' ' && c <= '~' && c != '"' && c != '\\' {
+			i++
+			continue
 		}
+		if c >= utf8.RuneSelf {
+			var r rune
+			if r, n = utf8.DecodeRune(data[i:]); n > 1 && strconv.IsPrint(r) {
+				i += n
+				continue
+			}
+		}
+		b = appendEscaped(append(b, data[run:i]...), data[i:i+n])
+		i += n
+		run = i
 	}
-	return append(append(b, data...), '"')
+	return append(append(b, data[run:]...), '"')
+}
+
+// appendEscaped appends one character, or one byte that belongs to none, as an escape.
+func appendEscaped(b, char []byte) []byte {
+	switch char[0] {
+	case '\n':
+		return append(b, '\\', 'n')
+	case '"', '\\':
+		return append(b, '\\', char[0])
+	}
+	start := len(b)
+	b = strconv.AppendQuote(b, string(char))
+	copy(b[start:], b[start+1:])
+	return b[:len(b)-2]
 }

@@ -1,0 +1,121 @@
+package switchboard
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTheDefaultConfigurationIsWhole(t *testing.T) {
+	conf := DefaultConfig()
+	var names []string
+	for _, l := range conf.Listeners {
+		names = append(names, l.Name)
+	}
+	if got := strings.Join(names, " "); got != "hello echo chat sensors" {
+		t.Errorf("listeners %q; want hello echo chat sensors", got)
+	}
+	if !strings.Contains(DefaultConfigText, "service: relay") {
+		t.Error("the default configuration shows no relay")
+	}
+}
+
+func TestTheClassicExampleIsWhole(t *testing.T) {
+	conf, err := LoadConfig("examples/classic.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"hello": "tcp://127.0.0.1:8080", "echo": "tcp://127.0.0.1:8000", "chat": "tcp://127.0.0.1:8800",
+		"sensors": "udp://127.0.0.1:41234"}
+	for _, l := range conf.Listeners {
+		if want[l.Name] != l.Listen {
+			t.Errorf("%s listens on %s; want %s", l.Name, l.Listen, want[l.Name])
+		}
+		delete(want, l.Name)
+	}
+	if len(want) > 0 || conf.HTTP.Listen != "127.0.0.1:8081" {
+		t.Errorf("lines missing: %v; http on %s", want, conf.HTTP.Listen)
+	}
+}
+
+func TestEachMistakeIsToldWithItsPlaceAndItsMend(t *testing.T) {
+	for text, want := range map[string]string{
+		"lisseners: []": `x.yaml:1:1: unknown key "lisseners"; did you mean "listeners"?`,
+		"listeners:\n  - name: a\n    listen: tcp://127.0.0.1:1\n    service: ecko":                                        `x.yaml:4:14: listeners[0].service: "ecko" is not one of`,
+		"listeners:\n  - name: a\n    listen: tcp://127.0.0.1:1\n    service: echo\n    idel: 5s":                          `x.yaml:5:5: unknown key "idel"; did you mean "idle"?`,
+		"listeners:\n  - name: a\n    listen: 127.0.0.1:1\n    service: echo":                                              "must begin with tcp://",
+		"listeners:\n  - {name: a, listen: 'tcp://h:1', service: sink, upstream: 'tcp://h:2'}":                             "only goes with service: relay",
+		"listeners:\n  - {name: a, listen: 'tcp://h:1', service: relay}":                                                   "upstream is missing",
+		"listeners:\n  - {name: a, listen: 'tls://h:1', service: sink}":                                                    "needs a certificate",
+		"listeners:\n  - {name: a, listen: 'tcp://h:1', service: sink, idle: soon}":                                        `"soon" is no duration`,
+		"listeners:\n  - {name: a, listen: 'tcp://h:1', service: sink}\n  - {name: a, listen: 'tcp://h:2', service: sink}": "two listeners are called",
+		"listeners:\n  - {name: a, listen: 'tcp://h:1', service: sink}\n  - {name: b, listen: 'tcp://h:1', service: sink}": `is the address of listener "a" already`,
+		"http: {listen: 0.0.0.0:80}":                           "can be reached from other machines",
+		"http: {tokens: [{name: x, role: king, sha256: abc}]}": `"king" is not one of viewer, operator, admin`,
+		"recording: {retention: {max_size: much}}":             `"much" is no size`,
+		"node: My Node":              "only a-z and 0-9",
+		"listeners: 5":               "x.yaml:1:12",
+		"a: [":                       "x.yaml:",
+		"---\nnode: a\n---\nnode: b": "more than one document",
+		"listeners:\n  - {name: a, listen: 'tcp://h:1', service: sink, max_sessions: many}": "x.yaml:2",
+	} {
+		_, err := ParseConfig("x.yaml", []byte(text))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\ngot  %v\nwant %s", text, err, want)
+		}
+		var one *ConfigError
+		if err != nil && !errors.As(err, &one) {
+			t.Errorf("%s: %T holds no *ConfigError", text, err)
+		}
+	}
+}
+
+func TestAllMistakesAreToldAtOnce(t *testing.T) {
+	_, err := ParseConfig("x.yaml", []byte("listeners:\n  - {name: a, listen: 'tcp://h:1', service: sink, record: never, idle: x, keepalive: y}"))
+	if err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("got %v; want three errors", err)
+	}
+}
+
+func TestDurationsAndSizes(t *testing.T) {
+	for text, want := range map[string]time.Duration{"500ms": 500 * time.Millisecond, "1h30m": 90 * time.Minute, "30d": 720 * time.Hour, "0": 0} {
+		if got, err := ParseDuration(text); got != want || err != nil {
+			t.Errorf("ParseDuration(%q) = %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]int64{"4096": 4096, "64KiB": 65536, "1.5MiB": 3 << 19, "10MB": 10_000_000, "20GiB": 20 << 30} {
+		if got, err := ParseSize(text); got != want || err != nil {
+			t.Errorf("ParseSize(%q) = %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, bad := range []string{"", "x", "-1s", "1e30d", "NaNd"} {
+		if d, err := ParseDuration(bad); err == nil {
+			t.Errorf("ParseDuration(%q) = %v; want an error", bad, d)
+		}
+	}
+	for _, bad := range []string{"", "MiB", "-1", "1e30", "NaN", "1 PB"} {
+		if n, err := ParseSize(bad); err == nil {
+			t.Errorf("ParseSize(%q) = %v; want an error", bad, n)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte(DefaultConfigText))
+	f.Add([]byte("listeners:\n  - &a {name: a, listen: 'tcp://h:1', service: sink}\n  - *a"))
+	f.Add([]byte("http: {tokens: [{}]}\nrecording: !!x {queue: 1}"))
+	f.Add([]byte("a: [\n- b: {"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		conf, err := ParseConfig("fuzz.yaml", text)
+		if err != nil {
+			if err.Error() == "" {
+				t.Error("an error that says nothing")
+			}
+			return
+		}
+		if err := conf.Check(); err != nil {
+			t.Errorf("accepted, and then wrong: %v", err)
+		}
+	})
+}
