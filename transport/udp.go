@@ -44,6 +44,8 @@ type Packets struct {
 
 	mu    sync.Mutex
 	flows map[netip.AddrPort]*Flow
+
+	batch *packetBatch // nil where the system has no calls for many datagrams at once
 }
 
 // ListenPackets opens a UDP socket.
@@ -55,7 +57,9 @@ func ListenPackets(ctx context.Context, a Address) (*Packets, error) {
 	}
 	conn := c.(*net.UDPConn)
 	conn.SetReadBuffer(udpReadBuffer) // best effort: the system may allow less
-	return &Packets{conn: conn, local: conn.LocalAddr(), flows: map[netip.AddrPort]*Flow{}}, nil
+	p := &Packets{conn: conn, local: conn.LocalAddr(), flows: map[netip.AddrPort]*Flow{}}
+	p.batch = newPacketBatch(conn)
+	return p, nil
 }
 
 // Addr is the address that the socket listens on.
@@ -68,6 +72,9 @@ func (p *Packets) Close() error { return p.conn.Close() }
 // false, the datagram is dropped and the next one of that remote asks again. After open, each datagram goes to
 // f.OnDatagram, in this goroutine, or, where that is nil, to the flow's queue, for Receive.
 func (p *Packets) Serve(open func(f *Flow) bool) error {
+	if p.batch != nil {
+		return p.serveBatches(open)
+	}
 	buf := make([]byte, MaxDatagram+1)
 	for {
 		n, remote, err := p.conn.ReadFromUDPAddrPort(buf)
@@ -77,20 +84,25 @@ func (p *Packets) Serve(open func(f *Flow) bool) error {
 			}
 			continue // an ICMP error of some peer: not ours
 		}
-		f := p.flow(remote)
-		if f == nil {
-			f = &Flow{packets: p, remote: remote}
-			if !open(f) {
-				continue
-			}
-			p.mu.Lock()
-			if !f.closed.Load() {
-				p.flows[remote] = f
-			}
-			p.mu.Unlock()
-		}
-		f.receive(buf[:n])
+		p.dispatch(remote, buf[:n], open)
 	}
+}
+
+// dispatch hands a datagram to its flow.
+func (p *Packets) dispatch(remote netip.AddrPort, data []byte, open func(f *Flow) bool) {
+	f := p.flow(remote)
+	if f == nil {
+		f = &Flow{packets: p, remote: remote}
+		if !open(f) {
+			return
+		}
+		p.mu.Lock()
+		if !f.closed.Load() {
+			p.flows[remote] = f
+		}
+		p.mu.Unlock()
+	}
+	f.receive(data)
 }
 
 func (p *Packets) flow(remote netip.AddrPort) *Flow {
@@ -204,6 +216,9 @@ func (f *Flow) Read(p []byte) (int, error) {
 func (f *Flow) Write(p []byte) (int, error) {
 	if f.closed.Load() {
 		return 0, net.ErrClosed
+	}
+	if b := f.packets.batch; b != nil && b.defers(p, f.remote) {
+		return len(p), nil
 	}
 	return f.packets.conn.WriteToUDPAddrPort(p, f.remote)
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"time"
@@ -35,6 +36,7 @@ func (t *tally) check(dir string, acks map[session.ID]*acknowledged) error {
 		return errors.Join(err, store.Close())
 	}
 	for id, at := range acks {
+		t.all[id] = at
 		t.sessions++
 		t.acknowledged += int(at.number) - 1
 		if !listed[id] {
@@ -43,6 +45,13 @@ func (t *tally) check(dir string, acks map[session.ID]*acknowledged) error {
 		t.play(store, id, at)
 	}
 	return store.Close()
+}
+
+// miss counts events that are not there. Only what was acknowledged is lost; the rest was half-written when the kill came.
+func (t *tally) miss(at *acknowledged, first, last uint64) {
+	if first <= at.number {
+		t.lost += int(min(last, at.number) - first + 1)
+	}
 }
 
 // play reads a recording from its first event to its last.
@@ -70,8 +79,17 @@ func (t *tally) play(store *recording.Store, id session.ID, at *acknowledged) {
 			return
 		}
 		for _, e := range events {
-			if e.Number != last+1 || e.Kind == session.Gap {
+			if e.Number != last+1 {
 				t.wrong++
+			}
+			if e.Kind == session.Gap { // it stands for events: those that were acknowledged are lost
+				var m session.Missing
+				if err := json.Unmarshal(e.Data, &m); err != nil {
+					t.wrong++
+				}
+				t.miss(at, e.Number, e.Number+max(m.Events, 1)-1)
+				last = e.Number + max(m.Events, 1) - 1
+				continue
 			}
 			if e.Kind == session.Received && !bytes.Equal(e.Data, content(id, e.Number)) {
 				t.wrong++

@@ -1,0 +1,15 @@
+//go:build !linux || (!amd64 && !arm64)
+
+package transport
+
+import (
+	"net"
+	"net/netip"
+)
+
+// packetBatch: elsewhere each datagram is a system call of its own.
+type packetBatch struct{}
+
+func newPacketBatch(*net.UDPConn) *packetBatch            { return nil }
+func (b *packetBatch) defers([]byte, netip.AddrPort) bool { return false }
+func (p *Packets) serveBatches(func(f *Flow) bool) error  { return net.ErrClosed }
