@@ -79,12 +79,15 @@ func write(t testing.TB, f export.Format, d export.Direction, events []session.E
 	return out.String()
 }
 
-var info = session.Info{ID: "4tq9m2xk7bfd-n1", Listener: "echo", Transport: "tcp", Remote: "10.0.0.7:5000", Start: start}
+var info = session.Info{ID: "4tq9m2xk7bfd-n1", Listener: "echo", Transport: "tcp", Remote: "10.0.0.7:5000",
+	Start: start}
 
 func TestRawIsTheBytesInTheOrderOfTime(t *testing.T) {
-	events := story(session.Opened, info, session.Sent, "Hello\n", session.Received, "\x00\xff", session.Named, "n", session.Sent, "ok",
+	events := story(session.Opened, info, session.Sent, "Hello\n", session.Received, "\x00\xff", session.Named, "n",
+		session.Sent, "ok",
 		session.Closed, session.End{Cause: session.HungUp})
-	for d, want := range map[export.Direction]string{export.Both: "Hello\n\x00\xffok", export.Received: "\x00\xff", export.Sent: "Hello\nok"} {
+	for d, want := range map[export.Direction]string{export.Both: "Hello\n\x00\xffok", export.Received: "\x00\xff",
+		export.Sent: "Hello\nok"} {
 		if got := write(t, export.Raw, d, events); got != want {
 			t.Errorf("%q: got %q; want %q", d, got, want)
 		}
@@ -158,8 +161,10 @@ func TestARawExportOfALiveSessionEndsWhereItsFirstReadingDid(t *testing.T) {
 }
 
 func TestTextIsAConversationThatPeopleRead(t *testing.T) {
-	events := story(session.Opened, info, session.Sent, "Hello \"you\"\n", session.Received, "温度 \xe6\xb8", session.Received, "\xa9\x1b[31m\r\n",
-		session.Named, "dev\x07ice", session.Received, "two\nlines", session.Gap, session.Missing{Events: 3, Bytes: 7, Reason: "damaged"},
+	events := story(session.Opened, info, session.Sent, "Hello \"you\"\n", session.Received, "温度 \xe6\xb8",
+		session.Received, "\xa9\x1b[31m\r\n",
+		session.Named, "dev\x07ice", session.Received, "two\nlines", session.Gap, session.Missing{Events: 3, Bytes: 7,
+			Reason: "damaged"},
 		session.Received, "\xe6", session.ReceivedEnd, nil, session.Sent, "x", session.Unsent, "1",
 		session.Closed, session.End{Cause: session.Kicked, By: "ada", Reason: "tired"})
 	want := `0:00:00.000 · opened    4tq9m2xk7bfd-n1, tcp 10.0.0.7:5000 on echo, 2023-11-14T22:13:20Z
@@ -189,7 +194,8 @@ func TestTextIsAConversationThatPeopleRead(t *testing.T) {
 func TestDatagramsAreNeverJoined(t *testing.T) {
 	udp := info
 	udp.Transport = "udp"
-	got := write(t, export.Text, export.Both, story(session.Opened, udp, session.Received, "\xe6\xb8", session.Received, "\xa9"))
+	got := write(t, export.Text, export.Both, story(session.Opened, udp, session.Received, "\xe6\xb8", session.Received,
+		"\xa9"))
 	if !strings.Contains(got, `"\xe6\xb8"`) || !strings.Contains(got, `"\xa9"`) || strings.Contains(got, "温") {
 		t.Errorf("got:\n%s", got)
 	}
@@ -198,7 +204,8 @@ func TestDatagramsAreNeverJoined(t *testing.T) {
 func TestARoomsOwnRecordShowsWhoSaidWhat(t *testing.T) {
 	m := session.RoomMessage{Offset: 7, From: "4tq9m2xk7bfd-n1", Bytes: []byte("hi\x00")}
 	events := story(session.Message, m.Append(nil), session.Message, session.RoomMessage{Bytes: []byte("all")}.Append(nil))
-	if got := write(t, export.Text, export.Both, events); !strings.Contains(got, `message   4tq9m2xk7bfd "hi\x00"`) || !strings.Contains(got, `nobody "all"`) {
+	if got := write(t, export.Text, export.Both, events); !strings.Contains(got, `message   4tq9m2xk7bfd "hi\x00"`) ||
+		!strings.Contains(got, `nobody "all"`) {
 		t.Errorf("text: %s", got)
 	}
 	if got := write(t, export.Raw, export.Both, events); got != "hi\x00all" {
@@ -231,7 +238,8 @@ func TestTheHexDumpIsThatOfHexdump(t *testing.T) {
 }
 
 func TestEachLineOfJSONIsTheEvent(t *testing.T) {
-	events := story(session.Opened, info, session.Received, "a\nb\u2028\u009b\x7f<", session.Sent, "\xff", session.ReceivedEnd, nil,
+	events := story(session.Opened, info, session.Received, "a\nb\u2028\u009b\x7f<", session.Sent, "\xff",
+		session.ReceivedEnd, nil,
 		session.Closed, session.End{Cause: session.Idle})
 	lines := strings.Split(strings.TrimSuffix(write(t, export.JSONL, export.Both, events), "\n"), "\n")
 	if len(lines) != len(events) {
@@ -242,7 +250,8 @@ func TestEachLineOfJSONIsTheEvent(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatal(err)
 		}
-		if e.Number != events[i].Number || e.Time != events[i].Time || e.Kind != events[i].Kind || !bytes.Equal(e.Data, events[i].Data) {
+		if e.Number != events[i].Number || e.Time != events[i].Time || e.Kind != events[i].Kind || !bytes.Equal(e.Data,
+			events[i].Data) {
 			t.Errorf("%s: got %v; want %v", line, e, events[i])
 		}
 		for _, r := range line {
@@ -263,7 +272,10 @@ func TestErrorsOfTheReaderAndTheWriterComeBack(t *testing.T) {
 		if err := export.Write(io.Discard, f, export.Both, open); !errors.Is(err, broken) || closed == 0 {
 			t.Errorf("%s: a reader that breaks: %v, closed %d times", f, err, closed)
 		}
-		if err := export.Write(io.Discard, f, export.Both, func() (export.Reader, error) { return nil, broken }); !errors.Is(err, broken) {
+		if err := export.Write(io.Discard, f, export.Both, func() (export.Reader, error) {
+			return nil,
+				broken
+		}); !errors.Is(err, broken) {
 			t.Errorf("%s: a reader that cannot be opened: %v", f, err)
 		}
 		many := story(session.Received, strings.Repeat("x", 100_000), session.Received, "y")
@@ -282,12 +294,14 @@ type brokenWriter struct{ err error }
 func (w brokenWriter) Write([]byte) (int, error) { return 0, w.err }
 
 func TestFormatsAndDirectionsSayWhatIsAllowed(t *testing.T) {
-	for in, want := range map[string]export.Format{"": export.Raw, "raw": export.Raw, "text": export.Text, "jsonl": export.JSONL, "hex": export.Hex} {
+	for in, want := range map[string]export.Format{"": export.Raw, "raw": export.Raw, "text": export.Text,
+		"jsonl": export.JSONL, "hex": export.Hex} {
 		if got, err := export.ParseFormat(in); got != want || err != nil {
 			t.Errorf("ParseFormat(%q) = %q, %v", in, got, err)
 		}
 	}
-	for in, want := range map[string]export.Direction{"": export.Both, "both": export.Both, "sent": export.Sent, "received": export.Received} {
+	for in, want := range map[string]export.Direction{"": export.Both, "both": export.Both, "sent": export.Sent,
+		"received": export.Received} {
 		if got, err := export.ParseDirection(in); got != want || err != nil {
 			t.Errorf("ParseDirection(%q) = %q, %v", in, got, err)
 		}
@@ -309,7 +323,8 @@ func BenchmarkWrite(b *testing.B) {
 	var size int64
 	for i := 0; len(events) < 2000; i++ {
 		part := data[i*97%(len(data)-600):][:500]
-		events = append(events, session.Event{Number: uint64(i + 1), Time: start + int64(i), Kind: session.Received + session.Kind(i%2), Data: part})
+		events = append(events, session.Event{Number: uint64(i + 1), Time: start + int64(i), Kind: session.Received +
+			session.Kind(i%2), Data: part})
 		size += int64(len(part))
 	}
 	closed := 0

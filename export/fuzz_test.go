@@ -52,7 +52,8 @@ func FuzzTextKeepsEveryByte(f *testing.F) {
 		if !bytes.Equal(got.Bytes(), data) {
 			t.Fatalf("got %q; want %q from\n%s", got.Bytes(), data, text)
 		}
-		if whole := strings.ToValidUTF8(string(data), ""); whole == string(data) && strings.Contains(strings.ReplaceAll(text, `\\`, ""), `\x`) {
+		if whole := strings.ToValidUTF8(string(data), ""); whole == string(data) && strings.Contains(strings.ReplaceAll(text,
+			`\\`, ""), `\x`) {
 			for _, r := range whole { // only what UTF-8 writes in one byte may stand as \x
 				if r < 0x80 && !unicode.IsPrint(r) {
 					return
@@ -99,7 +100,8 @@ func FuzzEveryFormatTakesEveryEvent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script []byte) {
 		var events []session.Event
 		for i, part := range bytes.FieldsFunc(script, func(r rune) bool { return r == '|' }) {
-			events = append(events, session.Event{Number: uint64(i + 1), Time: start, Kind: session.Kind(part[0] % 17), Data: part[1:]})
+			events = append(events, session.Event{Number: uint64(i + 1), Time: start, Kind: session.Kind(part[0] % 17),
+				Data: part[1:]})
 		}
 		for _, format := range []export.Format{export.Raw, export.Text, export.JSONL, export.Hex} {
 			for _, d := range []export.Direction{export.Both, export.Received, export.Sent} {

@@ -15,13 +15,16 @@ import (
 
 func TestAnEventComesBackFromItsJSON(t *testing.T) {
 	for _, e := range []session.Event{
-		{Number: 1, Time: 1_700_000_000_123_456, Kind: session.Opened, Data: session.JSON(session.Info{ID: "4tq9m2xk7bfd-n1", Name: "<中>"})},
+		{Number: 1, Time: 1_700_000_000_123_456, Kind: session.Opened, Data: session.JSON(session.Info{ID: "4tq9m2xk7bfd-n1",
+			Name: "<中>"})},
 		{Number: 2, Time: 1, Kind: session.Received, Data: []byte("text\x00\n\u2028")},
 		{Number: 3, Time: 2, Kind: session.Sent, Data: []byte("\xff\xfe")},
 		{Number: 1 << 63, Time: 3, Kind: session.ReceivedEnd},
 		{Number: 5, Time: 4, Kind: session.Named, Data: []byte("8601")},
-		{Number: 6, Time: 5, Kind: session.Message, Data: session.RoomMessage{Offset: 300, From: "x", Bytes: []byte{0x80}}.Append(nil)},
-		{Number: 7, Time: 6, Kind: session.Closed, Data: session.JSON(session.End{Time: 6, Cause: session.Kicked, Reason: "a & b"})},
+		{Number: 6, Time: 5, Kind: session.Message, Data: session.RoomMessage{Offset: 300, From: "x",
+			Bytes: []byte{0x80}}.Append(nil)},
+		{Number: 7, Time: 6, Kind: session.Closed, Data: session.JSON(session.End{Time: 6, Cause: session.Kicked,
+			Reason: "a & b"})},
 	} {
 		b, err := json.Marshal(e)
 		if err != nil {
@@ -56,8 +59,10 @@ func TestAnEventShowsItsDataInTheFormThatFits(t *testing.T) {
 }
 
 func TestJSONThatIsNoEventIsRefused(t *testing.T) {
-	for _, bad := range []string{``, `{}`, `[]`, `{"number":1,"time":"noon","kind":"sent"}`, `{"number":1,"time":"2026-01-01T00:00:00Z","kind":"sung"}`,
-		`{"number":-1,"time":"2026-01-01T00:00:00Z","kind":"sent"}`, `{"number":1,"time":"2026-01-01T00:00:00Z","kind":"sent","base64":"!"}`} {
+	for _, bad := range []string{``, `{}`, `[]`, `{"number":1,"time":"noon","kind":"sent"}`,
+		`{"number":1,"time":"2026-01-01T00:00:00Z","kind":"sung"}`,
+		`{"number":-1,"time":"2026-01-01T00:00:00Z","kind":"sent"}`,
+		`{"number":1,"time":"2026-01-01T00:00:00Z","kind":"sent","base64":"!"}`} {
 		var e session.Event
 		if err := json.Unmarshal([]byte(bad), &e); err == nil {
 			t.Errorf("%s is taken as %+v", bad, e)
@@ -96,15 +101,18 @@ func TestAnIDCarriesItsNodeAndIsUnlikeAllOthers(t *testing.T) {
 		if back, err := session.ParseID(string(id)); err != nil || back != id {
 			t.Fatalf("ParseID(%s) = %s, %v", id, back, err)
 		}
-		if id.Node() != "node1" || len(id.Short()) != 12 || !strings.HasPrefix(string(id), id.Short()+"-") || len(id) > session.MaxIDLen {
+		if id.Node() != "node1" || len(id.Short()) != 12 || !strings.HasPrefix(string(id), id.Short()+"-") ||
+			len(id) > session.MaxIDLen {
 			t.Fatalf("%s: node %q, short %q", id, id.Node(), id.Short())
 		}
 	}
 }
 
 func TestWhatIsNoIDIsRefused(t *testing.T) {
-	for _, bad := range []string{"", "-", "4tq9m2xk7bfd", "4tq9m2xk7bfd-", "4tq9m2xk7bf-n1", "4tq9m2xk7bfd0-n1", "4tq9m2xk7bfu-n1",
-		"4TQ9M2XK7BFD-n1", "4tq9m2xk7bfd-N1", "4tq9m2xk7bfd-n_1", "../../../etc-n1", "4tq9m2xk7bfd-" + strings.Repeat("n", 17), "4tq9m2xk7bfd-n1/x"} {
+	for _, bad := range []string{"", "-", "4tq9m2xk7bfd", "4tq9m2xk7bfd-", "4tq9m2xk7bf-n1", "4tq9m2xk7bfd0-n1",
+		"4tq9m2xk7bfu-n1",
+		"4TQ9M2XK7BFD-n1", "4tq9m2xk7bfd-N1", "4tq9m2xk7bfd-n_1", "../../../etc-n1", "4tq9m2xk7bfd-" + strings.Repeat("n",
+			17), "4tq9m2xk7bfd-n1/x"} {
 		if id, err := session.ParseID(bad); !errors.Is(err, session.ErrBadID) {
 			t.Errorf("ParseID(%q) = %q, %v; want ErrBadID", bad, id, err)
 		}
@@ -164,14 +172,16 @@ func TestASummaryTakesItsEnd(t *testing.T) {
 }
 
 func TestARoomMessageComesBack(t *testing.T) {
-	for _, m := range []session.RoomMessage{{Bytes: []byte{}}, {Offset: 1 << 63, From: "4tq9m2xk7bfd-n1", Bytes: []byte("\x00x")},
+	for _, m := range []session.RoomMessage{{Bytes: []byte{}}, {Offset: 1 << 63, From: "4tq9m2xk7bfd-n1",
+		Bytes: []byte("\x00x")},
 		{Offset: 127, Bytes: []byte("from outside")}} {
 		got, err := session.ParseRoomMessage(m.Append([]byte{}))
 		if err != nil || !reflect.DeepEqual(got, m) {
 			t.Errorf("got %+v, %v; want %+v", got, err, m)
 		}
 	}
-	for _, bad := range []string{"", "\x80", "\x01", "\x01\x05abcd", "\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "\x01\x7f" + strings.Repeat("x", 200)} {
+	for _, bad := range []string{"", "\x80", "\x01", "\x01\x05abcd", "\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+		"\x01\x7f" + strings.Repeat("x", 200)} {
 		if m, err := session.ParseRoomMessage([]byte(bad)); !errors.Is(err, session.ErrBadRoomMessage) {
 			t.Errorf("%q is taken as %+v, %v", bad, m, err)
 		}
@@ -243,7 +253,8 @@ func FuzzIDs(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if string(id) != s || len(s) > session.MaxIDLen || id.Short()+"-"+id.Node() != s || strings.ContainsAny(s, "/.\x00 ") {
+		if string(id) != s || len(s) > session.MaxIDLen || id.Short()+"-"+id.Node() != s || strings.ContainsAny(s,
+			"/.\x00 ") {
 			t.Fatalf("%q is taken as an id", s)
 		}
 	})

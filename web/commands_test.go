@@ -19,7 +19,8 @@ func TestAKickEndsTheSessionAndSaysWhoDidItAndWhy(t *testing.T) {
 		ID    session.ID
 		Cause session.Cause
 	}
-	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != 200 || answer.ID != c.id || answer.Cause != session.Kicked {
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != 200 || answer.ID != c.id ||
+		answer.Cause != session.Kicked {
 		t.Fatalf("kick: %d %s", status, body)
 	}
 	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
@@ -45,7 +46,8 @@ func TestAKickEndsTheSessionAndSaysWhoDidItAndWhy(t *testing.T) {
 func TestAKickNeedsNoReasonButTakesNothingElse(t *testing.T) {
 	h := open(t)
 	c := h.call(h.listen("a"))
-	for _, body := range []string{"maintenance", `{"cause":"idle"}`, `{"reason":5}`, `{"reason":"` + strings.Repeat("x", 1001) + `"}`} {
+	for _, body := range []string{"maintenance", `{"cause":"idle"}`, `{"reason":5}`, `{"reason":"` + strings.Repeat("x",
+		1001) + `"}`} {
 		h.refused("otto", "POST", sessionPath(c.id, "/kick"), body, http.StatusBadRequest, "reason")
 	}
 	if status, body := h.do("otto", "POST", sessionPath(c.id, "/kick"), ""); status != 200 {
@@ -57,7 +59,8 @@ func TestSendReachesTheFarEndByteForByte(t *testing.T) {
 	h := open(t)
 	c := h.call(h.listen("a"))
 	data := "down \x00\xff\r\n 中"
-	if status, body := h.do("otto", "POST", sessionPath(c.id, "/send"), data); status != 200 || !strings.Contains(body, `"bytes":13`) {
+	if status, body := h.do("otto", "POST", sessionPath(c.id, "/send"), data); status != 200 || !strings.Contains(body,
+		`"bytes":13`) {
 		t.Fatalf("send: %d %s", status, body)
 	}
 	got := make([]byte, len(data))
@@ -87,14 +90,16 @@ func TestAPinnedRecordingIsKeptUntilItIsUnpinned(t *testing.T) {
 	h.refused("otto", "PUT", sessionPath(c.id, "/pin"), "", http.StatusConflict, "still live")
 	h.refused("ada", "DELETE", sessionPath(c.id, ""), "", http.StatusConflict, "still live")
 	c.hangUp()
-	if status, body := h.do("otto", "PUT", sessionPath(c.id, "/pin"), ""); status != 200 || !strings.Contains(body, `"pinned":true`) {
+	if status, body := h.do("otto", "PUT", sessionPath(c.id, "/pin"), ""); status != 200 || !strings.Contains(body,
+		`"pinned":true`) {
 		t.Fatalf("pin: %d %s", status, body)
 	}
 	if !h.one(c.id).Pinned {
 		t.Error("the session is not shown as pinned")
 	}
 	h.refused("ada", "DELETE", sessionPath(c.id, ""), "", http.StatusConflict, "unpin")
-	if status, body := h.do("otto", "DELETE", sessionPath(c.id, "/pin"), ""); status != 200 || !strings.Contains(body, `"pinned":false`) {
+	if status, body := h.do("otto", "DELETE", sessionPath(c.id, "/pin"), ""); status != 200 || !strings.Contains(body,
+		`"pinned":false`) {
 		t.Fatalf("unpin: %d %s", status, body)
 	}
 	if status, body := h.do("ada", "DELETE", sessionPath(c.id, ""), ""); status != 200 {
@@ -112,10 +117,14 @@ func TestEachRoleMayDoWhatItIsFor(t *testing.T) {
 		method, path string
 		needs        string
 	}{
-		{"GET", "/api/v1/sessions", "viewer"}, {"GET", sessionPath(id, ""), "viewer"}, {"GET", sessionPath(id, "/events?to=1"), "viewer"},
-		{"GET", sessionPath(id, "/export"), "viewer"}, {"GET", "/api/v1/listeners", "viewer"}, {"GET", "/api/v1/server", "viewer"},
-		{"GET", "/metrics", "viewer"}, {"PUT", sessionPath(id, "/pin"), "operator"}, {"DELETE", sessionPath(id, "/pin"), "operator"},
-		{"POST", sessionPath(id, "/send"), "operator"}, {"DELETE", sessionPath(id, ""), "admin"}, {"POST", sessionPath(id, "/kick"), "operator"},
+		{"GET", "/api/v1/sessions", "viewer"}, {"GET", sessionPath(id, ""), "viewer"}, {"GET", sessionPath(id,
+			"/events?to=1"), "viewer"},
+		{"GET", sessionPath(id, "/export"), "viewer"}, {"GET", "/api/v1/listeners", "viewer"}, {"GET", "/api/v1/server",
+			"viewer"},
+		{"GET", "/metrics", "viewer"}, {"PUT", sessionPath(id, "/pin"), "operator"}, {"DELETE", sessionPath(id, "/pin"),
+			"operator"},
+		{"POST", sessionPath(id, "/send"), "operator"}, {"DELETE", sessionPath(id, ""), "admin"}, {"POST", sessionPath(id,
+			"/kick"), "operator"},
 	}
 	rank := map[string]int{"viewer": 1, "operator": 2, "admin": 3}
 	for _, p := range paths {

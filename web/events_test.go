@@ -116,7 +116,8 @@ func TestAPartOfASessionByNumberTimeAndDirection(t *testing.T) {
 			t.Errorf("?%s: received %q; want %q", query, got, want)
 		}
 	}
-	if got := kinds(h.watch(c.id, "direction=sent").rest()); strings.Contains(got, "received") || !strings.HasSuffix(got, "closed") {
+	if got := kinds(h.watch(c.id, "direction=sent").rest()); strings.Contains(got, "received") || !strings.HasSuffix(got,
+		"closed") {
 		t.Errorf("direction=sent: %s", got)
 	}
 }
@@ -162,7 +163,8 @@ func TestAStuckWatcherHarmsNobody(t *testing.T) {
 		check(t, err)
 		defer conn.Close()
 		conn.(*net.TCPConn).SetReadBuffer(4096)
-		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer vera\r\n\r\n", sessionPath(c.id, "/events"))
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer vera\r\n\r\n", sessionPath(c.id,
+			"/events"))
 		_, err = conn.Read(make([]byte, 1)) // and nothing more
 		check(t, err)
 	}
@@ -207,13 +209,15 @@ func TestExportsGiveTheBytesAndTheStory(t *testing.T) {
 	h := open(t)
 	c := h.call(h.listen("a"))
 	c.say("hello 中\x00")
-	if status, body := h.do("vera", "GET", sessionPath(c.id, "/export"), ""); status != 200 || body != "hello 中\x00hello 中\x00" {
+	if status, body := h.do("vera", "GET", sessionPath(c.id, "/export"), ""); status != 200 ||
+		body != "hello 中\x00hello 中\x00" {
 		t.Errorf("a live session's bytes until now: %d %q", status, body)
 	}
 	c.say("bye\n")
 	c.hangUp()
 	for query, want := range map[string]string{
-		"": "hello 中\x00hello 中\x00bye\nbye\n", "?format=raw&direction=received": "hello 中\x00bye\n", "?direction=sent": "hello 中\x00bye\n",
+		"": "hello 中\x00hello 中\x00bye\nbye\n", "?format=raw&direction=received": "hello 中\x00bye\n",
+		"?direction=sent": "hello 中\x00bye\n",
 	} {
 		if status, body := h.do("vera", "GET", sessionPath(c.id, "/export"+query), ""); status != 200 || body != want {
 			t.Errorf("export%s: %d %q; want %q", query, status, body, want)
@@ -226,7 +230,8 @@ func TestExportsGiveTheBytesAndTheStory(t *testing.T) {
 		}
 	}
 	_, dump := h.do("vera", "GET", sessionPath(c.id, "/export?format=hex&direction=received"), "")
-	if want := "00000000  68 65 6c 6c 6f 20 e4 b8  ad 00                    |hello ....|\n"; !strings.Contains(dump, want) {
+	if want := "00000000  68 65 6c 6c 6f 20 e4 b8  ad 00                    |hello ....|\n"; !strings.Contains(dump,
+		want) {
 		t.Errorf("the dump has no %q:\n%s", want, dump)
 	}
 	_, lines := h.do("vera", "GET", sessionPath(c.id, "/export?format=jsonl"), "")

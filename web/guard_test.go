@@ -14,11 +14,13 @@ import (
 func TestPathsAndMethodsThatThereAreNotAreErrorsInJSON(t *testing.T) {
 	h := open(t)
 	id := h.call(h.listen("a")).id
-	for _, path := range []string{"/", "/api", "/api/v2/sessions", "/api/v1/sessions/", sessionPath(id, "/kik"), "/favicon.ico"} {
+	for _, path := range []string{"/", "/api", "/api/v2/sessions", "/api/v1/sessions/", sessionPath(id, "/kik"),
+		"/favicon.ico"} {
 		h.refused("ada", "GET", path, "", http.StatusNotFound, "/api/v1/")
 	}
 	for _, call := range [][3]string{{"DELETE", "/api/v1/sessions", "GET"}, {"GET", sessionPath(id, "/kick"), "POST"},
-		{"POST", sessionPath(id, "/pin"), "PUT, DELETE"}, {"PATCH", sessionPath(id, ""), "GET, DELETE"}, {"POST", "/metrics", "GET"},
+		{"POST", sessionPath(id, "/pin"), "PUT, DELETE"}, {"PATCH", sessionPath(id, ""), "GET, DELETE"}, {"POST", "/metrics",
+			"GET"},
 		{"PUT", "/healthz", "GET"}} {
 		h.refused("ada", call[0], call[1], "", http.StatusMethodNotAllowed, call[2])
 	}
@@ -32,7 +34,8 @@ func TestPathsAndMethodsThatThereAreNotAreErrorsInJSON(t *testing.T) {
 func TestAForeignNameDoesNotLeadToALoopbackServer(t *testing.T) {
 	h := open(t)
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(h.base, "http://"))
-	for host, want := range map[string]int{"evil.example:" + port: 403, "evil.example": 403, "127.0.0.1.evil.example": 403, "localhost": 200,
+	for host, want := range map[string]int{"evil.example:" + port: 403, "evil.example": 403, "127.0.0.1.evil.example": 403,
+		"localhost":         200,
 		"localhost:" + port: 200, "127.0.0.1:" + port: 200, "[::1]:" + port: 200, "10.1.2.3": 200} {
 		req, err := http.NewRequest("GET", h.base+"/api/v1/sessions", nil)
 		check(t, err)

@@ -20,7 +20,8 @@ func TestTheListShowsLiveAndRecordedSessionsTheNewestFirst(t *testing.T) {
 	first.say("one")
 	sum := first.hangUp()
 	second := h.call(b)
-	if sum.Cause != session.HungUp || sum.ReceivedBytes != 3 || sum.SentBytes != 3 || sum.Listener != "a" || sum.End < sum.Start {
+	if sum.Cause != session.HungUp || sum.ReceivedBytes != 3 || sum.SentBytes != 3 || sum.Listener != "a" ||
+		sum.End < sum.Start {
 		t.Errorf("the recorded session is %+v", sum)
 	}
 	list := h.list("")
@@ -29,14 +30,16 @@ func TestTheListShowsLiveAndRecordedSessionsTheNewestFirst(t *testing.T) {
 	}
 	local := strings.Split(first.LocalAddr().String(), ":")[1]
 	for query, want := range map[string]session.ID{
-		"state=live": second.id, "state=recorded": first.id, "listener=a": first.id, "listener=b": second.id, "cause=hung+up": first.id,
-		"limit=1": second.id, "remote=:" + local: first.id, "transport=tcp&state=live": second.id,
+		"state=live": second.id, "state=recorded": first.id, "listener=a": first.id, "listener=b": second.id,
+		"cause=hung+up": first.id,
+		"limit=1":       second.id, "remote=:" + local: first.id, "transport=tcp&state=live": second.id,
 	} {
 		if list := h.list(query); len(list) != 1 || list[0].ID != want {
 			t.Errorf("?%s: got %+v; want %s", query, list, want)
 		}
 	}
-	for _, query := range []string{"listener=c", "name=nobody", "transport=udp", "since=" + later(), "until=1h", "cause=kicked"} {
+	for _, query := range []string{"listener=c", "name=nobody", "transport=udp", "since=" + later(), "until=1h",
+		"cause=kicked"} {
 		if list := h.list(query); len(list) != 0 {
 			t.Errorf("?%s: got %+v; want none", query, list)
 		}
@@ -54,14 +57,17 @@ func TestMistakesInAQueryAreToldWithTheMend(t *testing.T) {
 	h := open(t)
 	id := h.call(h.listen("a")).id
 	for query, says := range map[string]string{
-		"state=dead": "live or recorded", "listner=a": "listener", "limit=0": "from 1", "limit=x": "from 1", "limit=1000001": "from 1",
+		"state=dead": "live or recorded", "listner=a": "listener", "limit=0": "from 1", "limit=x": "from 1",
+		"limit=1000001":   "from 1",
 		"since=yesterday": "2h", "until=-": "2h", "cause=bored": "hung up", "rooms=maybe": "true or false",
 	} {
 		h.refused("vera", "GET", "/api/v1/sessions?"+query, "", http.StatusBadRequest, says)
 	}
 	for query, says := range map[string]string{
-		"from=0": "from 1", "from=-1": "from 1", "to=x": "from 1", "from=5&to=4": "before", "since=-1s": "1m30s", "until=noon": "1m30s",
-		"from=1&since=1s": "one of them", "to=1&until=1s": "one of them", "since=2s&until=1s": "before", "direction=up": "received",
+		"from=0": "from 1", "from=-1": "from 1", "to=x": "from 1", "from=5&to=4": "before", "since=-1s": "1m30s",
+		"until=noon":      "1m30s",
+		"from=1&since=1s": "one of them", "to=1&until=1s": "one of them", "since=2s&until=1s": "before",
+		"direction=up":   "received",
 		"follow=perhaps": "true or false", "form=1": "from",
 	} {
 		h.refused("vera", "GET", sessionPath(id, "/events?")+query, "", http.StatusBadRequest, says)
@@ -109,7 +115,8 @@ func TestListenersAndTheServerTellOfThemselves(t *testing.T) {
 		Stats               hub.Stats
 	}
 	h.get("/api/v1/server", &server)
-	if server.Version != "v9" || server.Node != "n1" || server.Data != h.data || server.Listeners != 1 || server.Stats.Live != 1 ||
+	if server.Version != "v9" || server.Node != "n1" || server.Data != h.data || server.Listeners != 1 ||
+		server.Stats.Live != 1 ||
 		server.Start == 0 {
 		t.Errorf("server: %+v", server)
 	}

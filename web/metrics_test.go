@@ -41,8 +41,10 @@ func TestMetricsTellOfSessionsListenersAndTheJournal(t *testing.T) {
 			t.Errorf("there is no metric %s", name)
 		}
 	}
-	for _, line := range []string{`switchboard_sessions_live{listener="a"} 1`, `switchboard_accepted_total{listener="a"} 2`,
-		`switchboard_refused_total{listener="a",reason="too many sessions"} 1`, `switchboard_sessions_ended_total{cause="hung up"} 1`,
+	for _, line := range []string{`switchboard_sessions_live{listener="a"} 1`,
+		`switchboard_accepted_total{listener="a"} 2`,
+		`switchboard_refused_total{listener="a",reason="too many sessions"} 1`,
+		`switchboard_sessions_ended_total{cause="hung up"} 1`,
 		`switchboard_bytes_total{direction="received"} 5`, `switchboard_sessions_opened_total 2`, `switchboard_recordings 1`,
 		`switchboard_recording_failed 0`} {
 		if !strings.Contains(text, "\n"+line+"\n") {

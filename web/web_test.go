@@ -48,12 +48,14 @@ func open(t testing.TB) *house {
 	h.hub, err = hub.New(hub.Options{Node: "n1", Store: store, Index: idx, Inbox: inbox, Logger: logger})
 	check(t, err)
 	keys, err := auth.New([]auth.Token{{Name: "vera", Role: auth.Viewer, SHA256: auth.Hash("vera")},
-		{Name: "otto", Role: auth.Operator, SHA256: auth.Hash("otto")}, {Name: "ada", Role: auth.Admin, SHA256: auth.Hash("ada")}})
+		{Name: "otto", Role: auth.Operator, SHA256: auth.Hash("otto")}, {Name: "ada", Role: auth.Admin,
+			SHA256: auth.Hash("ada")}})
 	check(t, err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	h.base = "http://" + ln.Addr().String()
-	server := web.Server(web.New(web.Options{Hub: h.hub, Auth: keys, Version: "v9", Node: "n1", Data: h.data, Start: time.Now(),
+	server := web.Server(web.New(web.Options{Hub: h.hub, Auth: keys, Version: "v9", Node: "n1", Data: h.data,
+		Start:  time.Now(),
 		Logger: logger}), logger)
 	served := make(chan struct{})
 	go func() { defer close(served); server.Serve(ln) }()
@@ -91,7 +93,8 @@ func (h *house) listen(name string, change ...func(*hub.ListenerConfig)) string 
 	}
 	l, err := h.hub.Listener(conf, &echo.Service{Plain: true})
 	check(h.t, err)
-	ln, err := transport.Listen(h.t.Context(), transport.Address{Transport: "tcp", Host: "127.0.0.1:0"}, transport.ListenOptions{})
+	ln, err := transport.Listen(h.t.Context(), transport.Address{Transport: "tcp", Host: "127.0.0.1:0"},
+		transport.ListenOptions{})
 	check(h.t, err)
 	l.Attach(ln, ln.Addr())
 	go l.Serve(ln) // ends with the hub's Shutdown

@@ -40,6 +40,7 @@ type subject struct {
 	addr    string
 	collect func() error // collects garbage
 	live    func(want int) error
+	bare    bool // registers nothing: only its speed is of interest
 
 	rate, asIs, collected, cpu benchkit.Series
 }
@@ -52,7 +53,7 @@ func run(r *benchkit.Run) error {
 	if _, err := r.Build(); err != nil {
 		return err
 	}
-	starts := []func(*benchkit.Run) (*subject, error){startOurs, startGo, startNode}
+	starts := []func(*benchkit.Run) (*subject, error){startOurs, startGo, startNode, startBare}
 	subjects := make([]*subject, len(starts))
 	for round := range rounds {
 		for i, start := range starts {
@@ -79,6 +80,14 @@ func run(r *benchkit.Run) error {
 }
 
 func measure(r *benchkit.Run, s *subject, turn int) error {
+	fleet, err := r.Fleet()
+	if err != nil {
+		return err
+	}
+	defer fleet.Close()
+	if s.bare {
+		return s.load(fleet, turn)
+	}
 	if err := benchkit.Sleep(r.Context, 500*time.Millisecond); err != nil {
 		return err
 	}
@@ -89,25 +98,7 @@ func measure(r *benchkit.Run, s *subject, turn int) error {
 	if err != nil {
 		return err
 	}
-	before, err := benchkit.CPU(s.pid)
-	if err != nil {
-		return err
-	}
-	fleet, err := r.Fleet()
-	if err != nil {
-		return err
-	}
-	defer fleet.Close()
-	rep, err := fleet.Order(benchkit.FleetOrder{Do: "open", Addr: s.addr, Count: connections, Message: message,
-		Reply: len(message), Sources: turn * 4})
-	if err != nil {
-		return err
-	}
-	if rep.Replied != connections {
-		return fmt.Errorf("%d of %d connections got their reply: %s", rep.Replied, connections, rep.Error)
-	}
-	after, err := benchkit.CPU(s.pid)
-	if err != nil {
+	if err := s.load(fleet, turn); err != nil {
 		return err
 	}
 	if s.live != nil {
@@ -126,11 +117,29 @@ func measure(r *benchkit.Run, s *subject, turn int) error {
 	if err != nil {
 		return err
 	}
-	s.rate = append(s.rate, float64(connections)/rep.Seconds)
 	s.asIs = append(s.asIs, float64(asIs-base)/connections)
 	s.collected = append(s.collected, float64(collected-base)/connections)
-	s.cpu = append(s.cpu, (after-before).Seconds()/connections)
 	return nil
+}
+
+// load opens all connections, and times that.
+func (s *subject) load(fleet *benchkit.Fleet, turn int) error {
+	before, err := benchkit.CPU(s.pid)
+	if err != nil {
+		return err
+	}
+	rep, err := fleet.Order(benchkit.FleetOrder{Do: "open", Addr: s.addr, Count: connections, Message: message,
+		Reply: len(message), Sources: turn * 8})
+	if err != nil {
+		return err
+	}
+	if rep.Replied != connections {
+		return fmt.Errorf("%d of %d connections got their reply: %s", rep.Replied, connections, rep.Error)
+	}
+	after, err := benchkit.CPU(s.pid)
+	s.rate = append(s.rate, float64(connections)/rep.Seconds)
+	s.cpu = append(s.cpu, (after-before).Seconds()/connections)
+	return err
 }
 
 func startOurs(r *benchkit.Run) (*subject, error) {
@@ -169,6 +178,15 @@ func startNode(r *benchkit.Run) (*subject, error) {
 	}}, nil
 }
 
+// startBare is an echo with one thread and no memory of its connections: as fast as this machine accepts.
+func startBare(r *benchkit.Run) (*subject, error) {
+	up, err := r.Upstream()
+	if err != nil {
+		return nil, err
+	}
+	return &subject{name: "bare epoll", pid: up.PID(), addr: up.Echo, collect: func() error { return nil }, bare: true}, nil
+}
+
 func report(r *benchkit.Run, subjects []*subject) {
 	ours := subjects[0]
 	memory := benchkit.AtMost(4_500, benchkit.Bytes)
@@ -177,10 +195,12 @@ func report(r *benchkit.Run, subjects []*subject) {
 		if i == 0 || peer == nil {
 			continue
 		}
-		r.Add(benchkit.Row{Name: "resident memory each, after collecting garbage", Ours: ours.collected, Peer: peer.collected,
-			PeerName: peer.name, Unit: benchkit.Bytes, Target: memory})
-		r.Add(benchkit.Row{Name: "resident memory each, as it stands after 3 s", Ours: ours.asIs, Peer: peer.asIs,
-			PeerName: peer.name, Unit: benchkit.Bytes})
+		if !peer.bare {
+			r.Add(benchkit.Row{Name: "resident memory each, after collecting garbage", Ours: ours.collected, Peer: peer.collected,
+				PeerName: peer.name, Unit: benchkit.Bytes, Target: memory})
+			r.Add(benchkit.Row{Name: "resident memory each, as it stands after 3 s", Ours: ours.asIs, Peer: peer.asIs,
+				PeerName: peer.name, Unit: benchkit.Bytes})
+		}
 		r.Add(benchkit.Row{Name: "accepted and registered", Ours: ours.rate, Peer: peer.rate, PeerName: peer.name,
 			Unit: benchkit.PerSecond, Target: rate})
 		r.Add(benchkit.Row{Name: "server's CPU each", Ours: ours.cpu, Peer: peer.cpu, PeerName: peer.name, Unit: benchkit.Micros})
@@ -188,6 +208,8 @@ func report(r *benchkit.Run, subjects []*subject) {
 	r.Note("Resident memory is VmRSS less that of the idle server before, divided by %d. It is read once it has changed by "+
 		"less than 1 %% for a second: first as it stands, then after a collection that is asked for (pprof's heap?gc=1, "+
 		"runtime.GC, global.gc).", connections)
+	r.Note("bare epoll is one thread that accepts and echoes and keeps nothing: what this machine allows, with the client on " +
+		"the other core.")
 	r.Note("%d rounds, a new process each. Every connection sent %d bytes and got them back before the clock stopped.",
 		rounds, len(message))
 }

@@ -8,14 +8,17 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/switchboard-relay/switchboard/internal/benchkit"
 )
 
 var (
-	bulkMiB = flag.Int64("mib", 512, "MiB that pass in one bulk run")
-	rounds  = flag.Int("rounds", 3, "rounds of each measurement")
+	bulkMiB = flag.Int64("mib", 384, "MiB that pass in one bulk run")
+	rounds  = flag.Int("rounds", 3, "rounds of bulk; three times as many of everything small")
 	idle    = flag.Int("idle", 5_000, "idle relayed connections")
+	only    = flag.String("only", "", "some of latency,trips,idle,bulk; default: all")
 )
 
 func main() {
@@ -70,8 +73,15 @@ func run(r *benchkit.Run) error {
 			return err
 		}
 	}
-	for _, measure := range []func() error{b.latency, b.roundTrips, b.idleSessions, b.bulk} {
-		if err := measure(); err != nil {
+	chosen := strings.FieldsFunc(*only, func(c rune) bool { return c == ',' })
+	for _, m := range []struct {
+		name    string
+		measure func() error
+	}{{"latency", b.latency}, {"trips", b.roundTrips}, {"idle", b.idleSessions}, {"bulk", b.bulk}} {
+		if len(chosen) > 0 && !slices.Contains(chosen, m.name) {
+			continue
+		}
+		if err := m.measure(); err != nil {
 			return err
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 const (
 	message   = 64 // bytes
-	turnLasts = 700 * time.Millisecond
+	turnLasts = 250 * time.Millisecond
 	many      = 64 // connections
 )
 
@@ -68,7 +68,8 @@ const haproxy = "HAProxy"
 
 // each calls f for every way to the echoing upstream, in turns; direct is the way without a relay, if that counts.
 func (b *bench) each(f func(way, addr string) error, direct string) error {
-	for round := range *rounds {
+	turns := 3 * *rounds
+	for round := range turns {
 		ways := []struct{ name, addr string }{{"direct", direct}, {haproxy, b.peer.echo}}
 		for _, mode := range []string{off, none, group} {
 			ways = append(ways, struct{ name, addr string }{mode, b.servers[mode].echo})
@@ -77,7 +78,7 @@ func (b *bench) each(f func(way, addr string) error, direct string) error {
 			if way.addr == "" {
 				continue
 			}
-			b.Progress("round trips, round %d of %d: %s", round+1, *rounds, way.name)
+			b.Progress("round trips, round %d of %d: %s", round+1, turns, way.name)
 			if err := f(way.name, way.addr); err != nil {
 				return fmt.Errorf("%s: %w", way.name, err)
 			}

@@ -14,8 +14,8 @@ const (
 	peers    = 64
 	inFlight = 8  // datagrams of each peer
 	size     = 64 // bytes of a datagram
-	lasts    = 2 * time.Second
-	rounds   = 5
+	lasts    = time.Second
+	rounds   = 9
 )
 
 func main() {

@@ -41,6 +41,8 @@ type eventStream struct {
 
 // span limits an eventStream. The zero span is the whole session.
 type span struct {
+	direction string // received or sent; else both
+
 	to      uint64        // the last number; 0 means to the end
 	since   time.Duration // offset from the session's start; used instead of the position if bySince
 	follow  bool          // wait for what comes, if the session is live
@@ -54,6 +56,9 @@ func (c *client) events(ctx context.Context, id session.ID, pos *position, s spa
 		query.Set("since", s.since.String())
 	} else {
 		query.Set("from", strconv.FormatUint(max(pos.number, 1), 10))
+	}
+	if s.direction != "" {
+		query.Set("direction", s.direction)
 	}
 	if s.to > 0 {
 		query.Set("to", strconv.FormatUint(s.to, 10))

@@ -49,7 +49,7 @@ func (c *PlayCmd) Run(ctx context.Context, std *stdio) error {
 	if sum.State != session.Live && number > sum.Events {
 		return badUsage("--from #%d: the session has %d events", number, sum.Events)
 	}
-	err = c.play(ctx, std, reel{server, sum}, sum, place{number, offset})
+	err = c.play(ctx, std, reel{server, sum, c.Direction}, sum, place{number, offset})
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil // Ctrl-C is a way to leave
 	}

@@ -12,8 +12,9 @@ import (
 // reel reads a session from the server in pages, so that neither a long pause nor a slow playback keeps an answer of
 // the server open. A live session is followed once what is recorded of it has been read.
 type reel struct {
-	client *client
-	sum    session.Summary
+	client    *client
+	sum       session.Summary
+	direction string
 }
 
 // place is where reading begins: at an event's number, or else at an offset from the session's start.
@@ -105,6 +106,7 @@ func (r reel) recorded(ctx context.Context, pos *position, at span, send func(pa
 }
 
 func (r reel) page(ctx context.Context, pos *position, at span, limit int) (p page, err error) {
+	at.direction = r.direction
 	stream, err := r.client.events(ctx, r.sum.ID, pos, at)
 	if err != nil {
 		return p, err
@@ -133,7 +135,7 @@ func (p page) size() (bytes int) {
 
 // follow reads what comes. It reports whether the session is over; if it is not, the stream broke.
 func (r reel) follow(ctx context.Context, pos *position, send func(page) bool) (over bool, err error) {
-	stream, err := r.client.events(ctx, r.sum.ID, pos, span{follow: true})
+	stream, err := r.client.events(ctx, r.sum.ID, pos, span{follow: true, direction: r.direction})
 	if err != nil {
 		return false, err
 	}

@@ -41,7 +41,8 @@ func (c *WatchCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	w := &watching{flags: c.serverFlags, server: server, std: std, sum: sum, pos: position{number: from}}
+	w := &watching{flags: c.serverFlags, server: server, std: std, sum: sum, pos: position{number: from},
+		direction: c.Direction}
 	if from == 0 {
 		w.pos.number = sum.Events + 1
 	}
@@ -94,16 +95,17 @@ func (c *WatchCmd) lines(w io.Writer) func(session.Event) error {
 
 // watching is one run of watch, over as many connections to the server as it takes.
 type watching struct {
-	flags  serverFlags
-	server *client
-	std    *stdio
-	sum    session.Summary
-	pos    position
-	out    *bufio.Writer
-	show   func(session.Event) error
-	ended  bool
-	end    session.End
-	away   bool // the server was lost, and that was said
+	direction string
+	flags     serverFlags
+	server    *client
+	std       *stdio
+	sum       session.Summary
+	pos       position
+	out       *bufio.Writer
+	show      func(session.Event) error
+	ended     bool
+	end       session.End
+	away      bool // the server was lost, and that was said
 }
 
 // run follows the session to its end, through breaks of the connection to the server.
@@ -145,7 +147,7 @@ type outputError struct{ error }
 
 // follow shows events until the server's stream ends.
 func (w *watching) follow(ctx context.Context) error {
-	stream, err := w.server.events(ctx, w.sum.ID, &w.pos, span{follow: true})
+	stream, err := w.server.events(ctx, w.sum.ID, &w.pos, span{follow: true, direction: w.direction})
 	if err != nil {
 		return err
 	}

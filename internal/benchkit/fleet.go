@@ -87,7 +87,9 @@ const (
 	idle
 )
 
-const portsPerSource = 20_000
+// portsPerSource is how many connections share a source address: the more there are, the longer the system looks for a
+// free port.
+const portsPerSource = 4_000
 
 func (f *fleet) do(o FleetOrder) (FleetReport, error) {
 	f.report = FleetReport{}
@@ -171,11 +173,26 @@ func (f *fleet) launch(o FleetOrder, to netip.AddrPort) bool {
 		f.ships = append(f.ships, ship{})
 	}
 	f.ships[i] = ship{fd: fd, state: connecting, missing: o.Reply, since: time.Now()}
-	if err := f.poller.Watch(fd, unix.EPOLLOUT, i); err != nil {
+	if err := f.poller.Watch(fd, f.begin(o, i), i); err != nil {
 		f.sink(i, err)
 		return false
 	}
 	return true
+}
+
+// begin sends the message at once where the connection is there already, as it mostly is within one machine, and
+// returns what to wait for.
+func (f *fleet) begin(o FleetOrder, i int32) (events uint32) {
+	s := &f.ships[i]
+	if o.Message == "" || o.Reply == 0 {
+		return unix.EPOLLOUT
+	}
+	if _, err := unix.Write(s.fd, []byte(o.Message)); err != nil {
+		return unix.EPOLLOUT
+	}
+	f.report.Opened++
+	s.state = waiting
+	return unix.EPOLLIN | unix.EPOLLET
 }
 
 func (f *fleet) fail(err error) {
@@ -207,8 +224,10 @@ func (f *fleet) handle(o FleetOrder, events []unix.EpollEvent) (finished int) {
 			done, err = f.connected(o, e.Fd)
 		case waiting:
 			done, err = f.read(s)
-		default: // an idle connection that the server closed
-			f.sink(e.Fd, errClosed)
+		case idle:
+			if _, err := f.read(s); err != nil {
+				f.sink(e.Fd, err)
+			}
 			continue
 		}
 		switch {
@@ -223,8 +242,7 @@ func (f *fleet) handle(o FleetOrder, events []unix.EpollEvent) (finished int) {
 				f.release(e.Fd)
 				continue
 			}
-			s.state = idle
-			f.poller.Forget(s.fd)
+			s.state = idle // and watched on: it must not be closed by the server
 		}
 	}
 	return finished
@@ -244,24 +262,31 @@ func (f *fleet) connected(o FleetOrder, i int32) (done bool, err error) {
 		}
 	}
 	if o.Reply == 0 {
-		return true, nil
+		return true, f.poller.Change(s.fd, unix.EPOLLIN|unix.EPOLLET, i)
 	}
 	s.state = waiting
-	return false, f.poller.Change(s.fd, unix.EPOLLIN, i)
+	return false, f.poller.Change(s.fd, unix.EPOLLIN|unix.EPOLLET, i)
 }
 
+// read reads what is there.
 func (f *fleet) read(s *ship) (done bool, err error) {
-	n, err := unix.Read(s.fd, f.buf[:])
-	switch {
-	case err == unix.EAGAIN || err == unix.EINTR:
-		return false, nil
-	case err != nil:
-		return false, err
-	case n == 0:
-		return false, errClosed
+	for {
+		n, err := unix.Read(s.fd, f.buf[:])
+		switch {
+		case err == unix.EAGAIN:
+			return s.missing <= 0, nil
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return false, err
+		case n == 0:
+			return false, errClosed
+		}
+		s.missing -= n
+		if s.missing <= 0 {
+			return true, nil
+		}
 	}
-	s.missing -= n
-	return s.missing <= 0, nil
 }
 
 func (f *fleet) closeAll(reset bool) {

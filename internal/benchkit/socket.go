@@ -14,7 +14,7 @@ import (
 // clock and the system call.
 
 // Source is the i-th loopback address to connect from: each one has some 28,000 ports of its own.
-func Source(i int) [4]byte { return [4]byte{127, 2, byte(i >> 8), byte(i) | 1} }
+func Source(i int) [4]byte { return [4]byte{127, 2 + byte(i>>14), byte(i >> 7), byte(i<<1) | 1} }
 
 // Connect begins a TCP connection. The descriptor does not block; it is writable once connected. source may be zero.
 func Connect(source [4]byte, to netip.AddrPort) (fd int, err error) {
