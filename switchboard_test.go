@@ -72,6 +72,37 @@ func sessions(t *testing.T, sb *switchboard.Switchboard, state session.State, n 
 	return nil
 }
 
+// members waits until n live sessions have joined a room: a session is listed a moment before it joins.
+func members(t *testing.T, sb *switchboard.Switchboard, n int) {
+	t.Helper()
+	for _, sum := range sessions(t, sb, session.Live, n) {
+		await(t, sb, sum.ID, session.Joined)
+	}
+}
+
+// await reads a session's events until one of that kind comes.
+func await(t *testing.T, sb *switchboard.Switchboard, id session.ID, k session.Kind) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	e, err := sb.Hub().Events(ctx, id, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for {
+		batch, err := e.Next(ctx)
+		for _, ev := range batch {
+			if ev.Kind == k {
+				return
+			}
+		}
+		if err != nil {
+			t.Fatalf("session %s: %v, and no event %q before", id, err, k)
+		}
+	}
+}
+
 func bytesOf(t *testing.T, sb *switchboard.Switchboard, id session.ID, k session.Kind) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -105,7 +136,7 @@ func TestARoomSpansTransportsAndIsRecordedOnce(t *testing.T) {
 		switchboard.ListenerConfig{Name: "udp", Listen: "udp://127.0.0.1:0", Service: "room", Room: "chat"},
 		switchboard.ListenerConfig{Name: "unix", Listen: "unix://" + path, Service: "room", Room: "chat", ExcludeSender: true})
 	tcp := dial(t, "tcp", sb.Addr("tcp"))
-	sessions(t, sb, session.Live, 1)
+	members(t, sb, 1)
 	udp := dial(t, "udp", sb.Addr("udp"))
 	udp.Write([]byte("from udp "))
 	expect(t, udp, "from udp ")
@@ -115,7 +146,7 @@ func TestARoomSpansTransportsAndIsRecordedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close()
-	sessions(t, sb, session.Live, 3)
+	members(t, sb, 3)
 	unix.Write([]byte("from unix "))
 	expect(t, tcp, "from unix ")
 	expect(t, udp, "from unix ")
@@ -140,9 +171,9 @@ func TestARoomSpansTransportsAndIsRecordedOnce(t *testing.T) {
 func TestAMemberThatReadsTooSlowlyEndsAsSlowAndHarmsNobody(t *testing.T) {
 	sb := start(t, t.TempDir(), switchboard.ListenerConfig{Name: "chat", Listen: "tcp://127.0.0.1:0", Service: "room", WriteLimit: "64KiB"})
 	stuck := dial(t, "tcp", sb.Addr("chat"))
-	sessions(t, sb, session.Live, 1)
+	members(t, sb, 1)
 	talker := dial(t, "tcp", sb.Addr("chat"))
-	sessions(t, sb, session.Live, 2)
+	members(t, sb, 2)
 	block := bytes.Repeat([]byte("0123456789abcdef"), 4096)
 	for {
 		if _, err := talker.Write(block); err != nil {

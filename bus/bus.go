@@ -27,15 +27,14 @@ type Bus struct {
 	control  *nats.Conn
 	rooms    *nats.Conn
 	commands sync.WaitGroup
-	free     chan struct{} // one for each command that may run at once
 }
 
 const (
 	startLimit   = 10 * time.Second
-	maxPending   = 8 << 20 // bytes that may wait for one of the server's clients
-	maxPayload   = 1 << 20 // of one message, bytes
-	maxCommands  = 256     // that run at once
-	roomsMemory  = 256 << 20
+	maxPending   = 8 << 20          // bytes that may wait for one of the server's clients
+	maxPayload   = 1 << 20          // of one message, bytes
+	maxCommands  = 256              // of one verb that run at once
+	roomsMemory  = 16 << 30         // promised to rooms, not taken: each one has its own limit, and counts in full from the start
 	commandLimit = 10 * time.Second // for an answer, if the caller sets no limit
 )
 
@@ -44,7 +43,7 @@ func Open(opt Options) (*Bus, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.Default()
 	}
-	b := &Bus{free: make(chan struct{}, maxCommands)}
+	b := &Bus{}
 	connect := func(name string) (*nats.Conn, error) {
 		return nats.Connect(opt.URL, nats.Name(name), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(false))
 	}
@@ -116,12 +115,13 @@ func subject(node, verb string) string { return "sb.ctl." + node + "." + verb }
 const errorHeader = "Error"
 
 // Handle answers the commands of a verb that are sent to a node. Each runs in a goroutine of its own, so that none waits
-// behind another; Close waits for them. An error of do goes back to who asked, as text.
+// behind another, and however many of one verb are stuck, those of another are not; Close waits for them. An error of do goes back to who asked, as text.
 func (b *Bus) Handle(verb, node string, do func(ctx context.Context, data []byte) ([]byte, error)) error {
+	free := make(chan struct{}, maxCommands)
 	_, err := b.control.Subscribe(subject(node, verb), func(m *nats.Msg) {
-		b.free <- struct{}{}
+		free <- struct{}{}
 		b.commands.Go(func() {
-			defer func() { <-b.free }()
+			defer func() { <-free }()
 			ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
 			defer cancel()
 			answer := &nats.Msg{}

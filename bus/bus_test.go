@@ -65,3 +65,69 @@ func TestAStuckCommandDelaysNoOther(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAnyNumberOfStuckCommandsDelaysNoneOfAnotherVerb(t *testing.T) {
+	b := openBus(t)
+	release := make(chan struct{})
+	b.Handle("send", "n1", func(context.Context, []byte) ([]byte, error) { <-release; return nil, nil })
+	b.Handle("kick", "n1", func(context.Context, []byte) ([]byte, error) { return []byte("kicked"), nil })
+	const n = 2 * maxCommands
+	stuck := make(chan error, n)
+	for range n {
+		go func() {
+			_, err := b.Request(context.Background(), "n1", "send", nil)
+			stuck <- err
+		}()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for range 20 {
+		if got, err := b.Request(ctx, "n1", "kick", nil); string(got) != "kicked" || err != nil {
+			t.Errorf("Request = %q, %v; want kicked while %d others are stuck", got, err, n)
+			break
+		}
+	}
+	close(release)
+	for range n {
+		if err := <-stuck; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestABusStartsAndStopsAgainAndAgain(t *testing.T) {
+	dir := t.TempDir()
+	for range 10 {
+		b, err := Open(Options{StoreDir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	for b.Loop() {
+		bus, err := Open(Options{StoreDir: b.TempDir()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		bus.Close()
+	}
+}
+
+func BenchmarkRequest(b *testing.B) {
+	bus, err := Open(Options{StoreDir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer bus.Close()
+	bus.Handle("kick", "n1", func(_ context.Context, data []byte) ([]byte, error) { return data, nil })
+	for b.Loop() {
+		if _, err := bus.Request(context.Background(), "n1", "kick", nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

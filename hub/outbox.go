@@ -16,6 +16,7 @@ type outbox struct {
 	busy bool      // somebody writes and may wait: everybody else appends to tail
 	tail []byte
 
+	flush    sync.Mutex // taken before mu, and held until what was pending is on record
 	delivery delivery
 }
 

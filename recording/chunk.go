@@ -27,7 +27,15 @@ var classes = [...]int{1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10}
 
 var pools [len(classes)]sync.Pool
 
-func newChunk(class uint8) *chunk {
+// ownClass is of chunks that are made for one large event, and not kept.
+const ownClass = uint8(len(classes))
+
+func newChunk(class uint8, need int) *chunk {
+	if class == ownClass {
+		c := &chunk{buf: make([]byte, need), class: class}
+		c.refs.Store(1)
+		return c
+	}
 	c, _ := pools[class].Get().(*chunk)
 	if c == nil {
 		c = &chunk{buf: make([]byte, classes[class]), class: class}
@@ -43,17 +51,19 @@ func (c *chunk) release() {
 		return
 	}
 	c.log, c.n, c.count, c.first, c.flags = nil, 0, 0, 0, 0
-	pools[c.class].Put(c)
+	if c.class != ownClass {
+		pools[c.class].Put(c)
+	}
 }
 
-// classFor is the smallest class that holds n bytes.
+// classFor is the smallest class that holds n bytes, ownClass if none does.
 func classFor(n int) uint8 {
 	for i, size := range classes {
 		if n <= size {
 			return uint8(i)
 		}
 	}
-	return uint8(len(classes) - 1)
+	return ownClass
 }
 
 // Held is bytes that lie in a chunk: valid until Release. Its zero value holds nothing.

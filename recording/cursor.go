@@ -251,12 +251,37 @@ func (c *Cursor) fromMemory(p *chunk, n int) ([]session.Event, error) {
 
 // NumberAt is the number of the first event at or after a Unix time in µs; one more than the last if there is none.
 func (l *Log) NumberAt(us int64) (uint64, error) {
-	l.mu.Lock()
-	for i := range l.durable {
-		if ref := l.durable[i]; ref.t1 >= us {
+	for {
+		n, err := l.numberAt(us)
+		switch {
+		case errors.Is(err, errMoved):
+			continue
+		case errors.Is(err, errSealed):
+			l.mu.Lock()
+			path := l.seldom().sealed
 			l.mu.Unlock()
-			return numberIn(&ref, us), nil
+			r, err := openSealed(path)
+			if err != nil {
+				return 0, err
+			}
+			defer r.Close()
+			return r.NumberAt(us)
 		}
+		return n, err
+	}
+}
+
+func (l *Log) numberAt(us int64) (uint64, error) {
+	l.mu.Lock()
+	if l.seldom().sealed != "" {
+		l.mu.Unlock()
+		return 0, errSealed
+	}
+	i := sort.Search(len(l.durable), func(i int) bool { return l.durable[i].t1 >= us })
+	if i < len(l.durable) {
+		ref := l.durable[i]
+		l.mu.Unlock()
+		return numberIn(&ref, us)
 	}
 	chunks := append([]*chunk(nil), l.pending...)
 	if l.open != nil {

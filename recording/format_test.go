@@ -27,7 +27,7 @@ func exampleFile() []byte {
 	w.buf = appendIndex(w.buf, []indexEntry{{id: h.id, ref: chunkRef{off: at, length: headerSize + h.length, count: h.count,
 		first: h.first, t0: h.t0, t1: h.t1}}})
 	indexLen := int(w.at() - indexAt)
-	return appendTrailer(append(w.buf, "{}"...), indexAt, indexLen, 2)
+	return appendTrailer(append(w.buf, "{}"...), indexAt, indexLen, []byte("{}"))
 }
 
 func TestTheExampleInTheDocumentIsWhatTheCodeWrites(t *testing.T) {

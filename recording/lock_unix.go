@@ -23,3 +23,13 @@ func lockFile(path string) (*os.File, error) {
 }
 
 var errInUse = errors.New("another switchboard uses this data folder: stop it, or choose another folder with --data")
+
+// inUse reports whether a server holds the lock.
+func inUse(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+}

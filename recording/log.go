@@ -101,12 +101,11 @@ func (l *Log) recorded() bool { return !l.off }
 // than one. It waits while too much waits for the disk, and returns the number of the (last) event.
 func (l *Log) Append(k session.Kind, data []byte) (uint64, error) {
 	l.flushBefore(k)
-	limit := classes[len(classes)-1] - eventHeader
-	for len(data) > limit {
-		if _, err := l.append(k, data[:limit]); err != nil {
+	for len(data) > maxEventData {
+		if _, err := l.append(k, data[:maxEventData]); err != nil {
 			return 0, err
 		}
-		data = data[limit:]
+		data = data[maxEventData:]
 	}
 	return l.append(k, data)
 }
@@ -147,7 +146,7 @@ func (l *Log) Fill(k session.Kind, read func(p []byte) (int, error)) (Held, erro
 	}
 	unrecorded := c == nil
 	if unrecorded {
-		c = newChunk(max(l.class, 1))
+		c = newChunk(max(l.class, 1), 0)
 		defer c.release()
 	}
 	n, err := read(c.buf[c.n+eventHeader : min(len(c.buf), c.n+eventHeader+maxEventData)])
@@ -195,7 +194,7 @@ func (l *Log) room(need int) (*chunk, error) {
 		if c := l.open; c != nil {
 			free := len(c.buf) - c.n
 			enough := need > 0 && free >= need || need == 0 && free >= len(c.buf)/4
-			if enough && (c.count == 0 || time.Since(c.since) < maxChunkSpan) {
+			if enough && (c.count == 0 || max(time.Now().UnixMicro(), l.last)-c.t0 < maxChunkSpan.Microseconds()) {
 				return c, nil
 			}
 			l.grow(c)
@@ -216,12 +215,13 @@ func (l *Log) room(need int) (*chunk, error) {
 	}
 }
 
-// maxChunkSpan keeps the offsets within a chunk far below 2^32 µs; the sweeper closes chunks long before.
+// maxChunkSpan keeps the offsets within a chunk far below 2^32 µs, also where the clock is set forward; the sweeper closes
+// chunks long before.
 const maxChunkSpan = 10 * time.Minute
 
 // fresh opens a chunk; l.mu is held.
 func (l *Log) fresh(need int) *chunk {
-	c := newChunk(max(l.class, classFor(need)))
+	c := newChunk(max(l.class, classFor(need)), need)
 	c.log = l
 	l.open = c
 	return c
@@ -239,7 +239,7 @@ func (l *Log) reuse(c *chunk, need int) bool {
 // grow chooses the next chunk's size: larger while chunks fill quickly.
 func (l *Log) grow(c *chunk) {
 	if time.Since(c.since) < 50*time.Millisecond && c.n > len(c.buf)/2 {
-		l.class = min(max(l.class, c.class+1), uint8(len(classes)-1))
+		l.class = min(max(l.class, c.class+1), ownClass-1)
 	}
 }
 

@@ -30,6 +30,7 @@ func (s *Store) recover() error {
 			}
 		}
 	}
+	s.forgetRemoved(logs)
 	for _, l := range logs {
 		s.recoverLog(l)
 	}
@@ -54,7 +55,10 @@ func (s *Store) recoverFile(path string, logs map[session.ID]*Log) error {
 		f.Close()
 		return os.Remove(path)
 	}
-	if !part {
+	if part {
+		f.Close()
+		g.file = nil // it is opened for each read
+	} else {
 		n, _ := strconv.Atoi(strings.TrimSuffix(filepath.Base(path), ".seg"))
 		s.serial = max(s.serial, n)
 		s.segments = append(s.segments, g)
@@ -83,7 +87,7 @@ func (s *Store) recoverFile(path string, logs map[session.ID]*Log) error {
 // readEntries is a file's index, or, where its end is missing or damaged, what a scan of its headers finds.
 func readEntries(f *os.File, g *segment) ([]indexEntry, error) {
 	entries, _, _, err := readTail(f, g)
-	if err == nil {
+	if err == nil || errors.Is(err, errSummary) {
 		return entries, nil
 	}
 	if !errors.Is(err, errIndex) {
@@ -146,7 +150,7 @@ func findEvent(ref *chunkRef, k session.Kind) (session.Event, bool) {
 // appendInterrupted gives an unfinished recording its end, in memory: sealing writes it.
 func (l *Log) appendInterrupted(end session.End) {
 	data := session.JSON(end)
-	c := newChunk(classFor(eventHeader + len(data)))
+	c := newChunk(classFor(eventHeader+len(data)), eventHeader+len(data))
 	c.log, c.first, c.t0, c.t1, c.count, c.flags = l, l.next, end.Time, end.Time, 1, flagCloses
 	putEventHeader(c.buf, session.Closed, len(data), 0)
 	copy(c.buf[eventHeader:], data)

@@ -210,7 +210,12 @@ func (s *Store) seal(l *Log) (path string, sum session.Summary, err error) {
 	if sum.Size, err = w.finish(sum); err != nil {
 		return "", sum, err
 	}
-	if err := os.Rename(w.path, path); err != nil {
+	if part != nil {
+		err = part.rename(path)
+	} else {
+		err = os.Rename(w.path, path)
+	}
+	if err != nil {
 		return "", sum, err
 	}
 	l.mu.Lock()
@@ -312,7 +317,7 @@ func (w *sealWriter) finish(sum session.Summary) (size int64, err error) {
 		return 0, err
 	}
 	w.buf = append(w.buf, text...)
-	w.buf = appendTrailer(w.buf, indexAt, indexLen, len(text))
+	w.buf = appendTrailer(w.buf, indexAt, indexLen, text)
 	size = w.at()
 	return size, w.flush(0)
 }
@@ -417,17 +422,18 @@ func (s *Store) copyToPart(l *Log, g *segment) (*move, error) {
 		return nil, nil
 	}
 	if m.part == nil {
-		f, err := os.OpenFile(filepath.Join(s.journalDir(), string(l.id)+".part"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-		if err != nil {
+		path := filepath.Join(s.journalDir(), string(l.id)+".part")
+		if err := os.WriteFile(path, []byte(sealedMagic), 0o600); err != nil {
 			return nil, err
 		}
-		if _, err := f.WriteAt([]byte(sealedMagic), 0); err != nil {
-			f.Close()
-			return nil, err
-		}
-		m.part = &segment{path: f.Name(), file: f, size: fileMagic}
+		m.part = &segment{path: path, size: fileMagic}
 		m.part.full.Store(true)
 	}
+	f, err := os.OpenFile(m.part.path, os.O_WRONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
 	off := m.part.size
 	for i := range m.refs {
 		r := &m.refs[i]
@@ -435,7 +441,7 @@ func (s *Store) copyToPart(l *Log, g *segment) (*move, error) {
 		if _, err := g.file.ReadAt(b, r.off); err != nil && !errors.Is(err, os.ErrClosed) {
 			return nil, err
 		}
-		if _, err := m.part.file.WriteAt(b, off); err != nil {
+		if _, err := f.WriteAt(b, off); err != nil {
 			return nil, err
 		}
 		r.seg, r.off = m.part, off

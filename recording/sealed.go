@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 
 	"github.com/switchboard-relay/switchboard/session"
@@ -54,11 +55,11 @@ func openSealed(path string) (*Recording, error) {
 		r.sum.Size = info.Size()
 		return r, nil
 	}
-	if err != nil && !errors.Is(err, errIndex) {
+	if err != nil && !errors.Is(err, errIndex) && !errors.Is(err, errSummary) {
 		f.Close()
 		return nil, err
 	}
-	r.damage = append(r.damage, Damage{File: path, Offset: info.Size(), What: "the index at the end of the file"})
+	r.damage = append(r.damage, Damage{File: path, Offset: info.Size(), What: "the index or the summary at the end of the file"})
 	if r.entries, err = readEntries(f, r.file); err != nil {
 		f.Close()
 		return nil, err
@@ -130,27 +131,34 @@ func (r *Recording) NumberAt(us int64) (uint64, error) {
 	if r.log != nil {
 		return r.log.NumberAt(us)
 	}
-	for i := range r.entries {
-		if ref := &r.entries[i].ref; ref.t1 >= us {
-			return numberIn(ref, us), nil
-		}
+	i := sort.Search(len(r.entries), func(i int) bool { return r.entries[i].ref.t1 >= us })
+	if i == len(r.entries) {
+		return r.sum.Events + 1, nil
 	}
-	return r.sum.Events + 1, nil
+	n, err := numberIn(&r.entries[i].ref, us)
+	return n, err
 }
 
-// numberIn is the number of a chunk's first event at or after a time; the chunk's first if it cannot be read.
-func numberIn(ref *chunkRef, us int64) uint64 {
+// numberIn is the number of a chunk's first event at or after a time; the chunk's first if it is damaged. errMoved says
+// that the chunk is elsewhere now.
+func numberIn(ref *chunkRef, us int64) (uint64, error) {
+	if ref.t0 >= us {
+		return ref.first, nil
+	}
 	raw, _, h, err := ref.seg.read(ref, nil, nil)
-	if err != nil || ref.t0 >= us {
-		return ref.first
+	if errors.Is(err, errMoved) {
+		return 0, err
+	}
+	if err != nil {
+		return ref.first, nil
 	}
 	events, _ := parseEvents(nil, raw, h.first, h.t0)
 	for _, e := range events {
 		if e.Time >= us {
-			return e.Number
+			return e.Number, nil
 		}
 	}
-	return ref.last()
+	return ref.last(), nil
 }
 
 // Walk calls f with the summary of every sealed file, to rebuild an index. It reads only the ends of the files.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/switchboard-relay/switchboard/session"
 )
@@ -35,9 +36,10 @@ type indexEntry struct {
 
 // segment is a file of records: a segment of the journal, a long-lived session's own file in the making, or a sealed one.
 type segment struct {
-	path string
-	file *os.File
+	path string       // guarded by mu where file is nil
+	file *os.File     // nil for a part, which is opened for each read: idle sessions hold no descriptor for it
 	size int64        // written by the journal only
+	made int64        // Unix µs; 0 if it was found at the start
 	logs atomic.Int64 // unsealed sessions with chunks in it
 	full atomic.Bool  // the journal writes elsewhere now
 
@@ -58,7 +60,7 @@ func (g *segment) read(ref *chunkRef, buf, dst []byte) (raw, nbuf []byte, h head
 		buf = make([]byte, ref.length)
 	}
 	buf = buf[:ref.length]
-	if _, err := g.file.ReadAt(buf, ref.off); err != nil {
+	if err := g.readAt(buf, ref.off); err != nil {
 		return nil, buf, h, fmt.Errorf("%w: %v", errPayload, err)
 	}
 	if h, err = parseHeader(buf); err != nil {
@@ -71,6 +73,31 @@ func (g *segment) read(ref *chunkRef, buf, dst []byte) (raw, nbuf []byte, h head
 	return raw, buf, h, err
 }
 
+// readAt reads from the file, opening it if it is not open; g.mu is held for reading.
+func (g *segment) readAt(b []byte, off int64) error {
+	f := g.file
+	if f == nil {
+		var err error
+		if f, err = os.Open(g.path); err != nil {
+			return err
+		}
+		defer f.Close()
+	}
+	_, err := f.ReadAt(b, off)
+	return err
+}
+
+// rename moves the file while nobody reads it.
+func (g *segment) rename(path string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := os.Rename(g.path, path); err != nil {
+		return err
+	}
+	g.path = path
+	return nil
+}
+
 // retire closes and removes the file, once no read is under way.
 func (g *segment) retire(remove bool) error {
 	g.mu.Lock()
@@ -79,7 +106,9 @@ func (g *segment) retire(remove bool) error {
 		return nil
 	}
 	g.closed = true
-	g.file.Close()
+	if g.file != nil {
+		g.file.Close()
+	}
 	if remove {
 		return os.Remove(g.path)
 	}
@@ -127,7 +156,10 @@ func appendIndex(b []byte, entries []indexEntry) []byte {
 	return b
 }
 
-var errIndex = errors.New("damaged index")
+var (
+	errIndex   = errors.New("damaged index")
+	errSummary = errors.New("damaged summary")
+)
 
 func parseIndex(b []byte, seg *segment) ([]indexEntry, error) {
 	le := binary.LittleEndian
@@ -156,21 +188,23 @@ func parseIndex(b []byte, seg *segment) ([]indexEntry, error) {
 	return entries, nil
 }
 
-// appendTrailer appends the fixed end of a complete file: where the index begins, how long index and summary are, CRC, magic.
-func appendTrailer(b []byte, indexAt int64, indexLen, summaryLen int) []byte {
+// appendTrailer appends the fixed end of a complete file: where the index begins, how long index and summary are, CRCs, magic.
+func appendTrailer(b []byte, indexAt int64, indexLen int, summary []byte) []byte {
 	le := binary.LittleEndian
 	start := len(b)
 	b = append(b, make([]byte, trailerSize)...)
 	t := b[start:]
 	le.PutUint64(t[0:], uint64(indexAt))
 	le.PutUint32(t[8:], uint32(indexLen))
-	le.PutUint32(t[12:], uint32(summaryLen))
-	le.PutUint32(t[16:], checksum(t[:16]))
+	le.PutUint32(t[12:], uint32(len(summary)))
+	le.PutUint32(t[16:], checksum(summary))
+	le.PutUint32(t[20:], checksum(t[:20]))
 	copy(t[24:], endMagic)
 	return b
 }
 
-// readTail reads a complete file's index and summary; errIndex if there is no valid end.
+// readTail reads a complete file's index and summary; errIndex if there is no valid end, errSummary with the index if only the
+// summary is damaged.
 func readTail(f *os.File, seg *segment) (entries []indexEntry, summary []byte, indexAt int64, err error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -184,7 +218,7 @@ func readTail(f *os.File, seg *segment) (entries []indexEntry, summary []byte, i
 		return nil, nil, 0, err
 	}
 	le := binary.LittleEndian
-	if string(t[24:]) != endMagic || le.Uint32(t[16:]) != checksum(t[:16]) {
+	if string(t[24:]) != endMagic || le.Uint32(t[20:]) != checksum(t[:20]) {
 		return nil, nil, 0, errIndex
 	}
 	indexAt = int64(le.Uint64(t[:]))
@@ -197,6 +231,9 @@ func readTail(f *os.File, seg *segment) (entries []indexEntry, summary []byte, i
 		return nil, nil, 0, err
 	}
 	entries, err = parseIndex(b[:indexLen], seg)
+	if err == nil && checksum(b[indexLen:]) != le.Uint32(t[16:]) {
+		err = errSummary
+	}
 	return entries, b[indexLen:], indexAt, err
 }
 
@@ -231,7 +268,7 @@ func (s *Store) currentSegment() (*segment, error) {
 	if s.opt.Sync == SyncGroup {
 		syncDir(s.journalDir())
 	}
-	s.current = &segment{path: path, file: f, size: fileMagic}
+	s.current = &segment{path: path, file: f, size: fileMagic, made: time.Now().UnixMicro()}
 	s.smu.Lock()
 	s.segments = append(s.segments, s.current)
 	s.smu.Unlock()
@@ -246,7 +283,7 @@ func (s *Store) finishSegment() {
 	scan(g.file, fileMagic, g.size, func(off int64, h header) { entries = append(entries, entryOf(g, off, h)) }, func(int64, int64) {})
 	tail := appendIndex(nil, entries)
 	indexLen := len(tail)
-	tail = appendTrailer(tail, g.size, indexLen, 0)
+	tail = appendTrailer(tail, g.size, indexLen, nil)
 	if _, err := g.file.WriteAt(tail, g.size); err == nil {
 		g.file.Truncate(g.size + int64(len(tail))) // without its end the segment is scanned: slower, nothing lost
 	}

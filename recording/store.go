@@ -163,19 +163,25 @@ func (s *Store) Begin(about Describer, p Policy) (*Log, error) {
 	}
 	off := p.Record == session.RecordOff
 	if err := s.Err(); err != nil && !off {
-		if p.OnFailure == session.OnFailureEnd {
+		if p.OnFailure != session.OnFailureContinue {
 			return nil, err
 		}
 		off = s.queued.Load() >= s.opt.QueueLimit // nothing more can wait for the disk: the session goes on unrecorded
 	}
 	l := &Log{store: s, id: info.ID, start: info.Start, about: about, failed: p.Failed, off: off,
-		strict: p.Record == session.RecordStrict, endFails: p.OnFailure == session.OnFailureEnd, next: 1}
+		strict: p.Record == session.RecordStrict, endFails: p.OnFailure != session.OnFailureContinue, next: 1}
 	if off {
 		return l, nil
 	}
 	s.mu.Lock()
 	s.live[l] = struct{}{}
 	s.mu.Unlock()
+	if err := s.Err(); err != nil && l.endFails { // it came since, and perhaps too early for the log to be told
+		s.mu.Lock()
+		delete(s.live, l)
+		s.mu.Unlock()
+		return nil, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.fresh(0)
@@ -237,9 +243,14 @@ func (s *Store) Stats() Stats {
 	return st
 }
 
-// Remove deletes an ended session's file. ErrNotFound if there is none.
+// Remove deletes an ended session's file; one that is gone already is no error. The recording does not come back after a
+// crash, even if the journal still holds its records.
 func (s *Store) Remove(id session.ID, start int64) error {
-	err := os.Remove(s.sealedPath(id, start))
+	path := s.sealedPath(id, start)
+	if err := s.noteRemoved(id, path); err != nil {
+		return err
+	}
+	err := os.Remove(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // it is gone, which is what was asked for
 	}

@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -40,9 +41,12 @@ type VerifyStats struct {
 // Verify reads every file below a data folder and checks every CRC; each damaged place is reported. A server may run
 // meanwhile. The error is one of reading, not of damage.
 func Verify(dir string, report func(Damage)) (VerifyStats, error) {
-	v := verifier{report: report}
+	v := verifier{report: report, written: inUse(filepath.Join(dir, "journal", "lock"))}
 	for _, sub := range []string{"recordings", "journal"} {
 		err := filepath.WalkDir(filepath.Join(dir, sub), func(path string, d fs.DirEntry, err error) error {
+			if os.IsNotExist(err) {
+				return nil // sealed or removed meanwhile, or never there
+			}
 			if err != nil {
 				return err
 			}
@@ -60,8 +64,9 @@ func Verify(dir string, report func(Damage)) (VerifyStats, error) {
 }
 
 type verifier struct {
-	stats  VerifyStats
-	report func(Damage)
+	stats   VerifyStats
+	report  func(Damage)
+	written bool // a server runs: the ends of its files are being written
 }
 
 func (v *verifier) damage(d Damage) {
@@ -87,6 +92,10 @@ func (v *verifier) file(path string) error {
 	g := &segment{path: path, file: f}
 	_, _, end, tailErr := readTail(f, g)
 	sealed := filepath.Ext(path) == ".sbr"
+	if errors.Is(tailErr, errSummary) {
+		v.damage(Damage{File: path, Offset: end, What: "the summary at the end of the file; it is made anew of the events"})
+		tailErr = nil
+	}
 	if tailErr != nil {
 		end = info.Size()
 		if sealed {
@@ -113,7 +122,11 @@ func (v *verifier) file(path string) error {
 			return // the damaged end itself
 		}
 		if !sealed && tailErr != nil && off+length == end {
-			return // what a crash left half-written, never acknowledged
+			if !v.written {
+				v.damage(Damage{File: path, Offset: off, Length: length, What: "no valid record to the end: half-written, and never " +
+					"acknowledged, when the process ended; or damaged"})
+			}
+			return
 		}
 		v.damage(Damage{File: path, Session: seen, Offset: off, Length: length, What: "no valid record"})
 	})

@@ -3,7 +3,6 @@ package room
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,12 +39,14 @@ type Room struct {
 	turn    atomic.Uint64 // spreads members over the shards
 	closed  atomic.Bool
 	done    chan struct{}
+	window  window
 
 	// owned by the follower once Open has returned; the pointer is for others to read
 	current atomic.Pointer[roomRecording]
 	offset  uint64
+	number  uint64 // of the newest event in the current recording
 	scratch []byte
-	stopped sync.Mutex // held by the follower while it works
+	stopped sync.Mutex // held by the follower while it works, and by those who join between two messages
 }
 
 // roomRecording is one of the recordings that a room makes, one after another.
@@ -55,6 +56,9 @@ type roomRecording struct {
 	bytes int64
 	since time.Time
 }
+
+// MaxMessage is the longest message, in bytes: with its sender it is one event of the recording, and any datagram fits.
+const MaxMessage = 128 << 10
 
 const (
 	defaultMessages = 10_000
@@ -66,7 +70,8 @@ const (
 // follow makes the stream if there is none, and follows it from now on.
 func (r *Rooms) follow(ctx context.Context, name string, conf Config) (*Room, error) {
 	room := &Room{rooms: r, name: name, subject: "sb.room." + token(name), conf: conf, done: make(chan struct{})}
-	_, err := r.js.AddStream(&nats.StreamConfig{
+	room.window.init()
+	stream, err := r.js.AddStream(&nats.StreamConfig{
 		Name: "room-" + token(name), Subjects: []string{room.subject}, Storage: nats.MemoryStorage, Discard: nats.DiscardOld,
 		MaxMsgs: orDefault(conf.MaxMessages, defaultMessages), MaxBytes: orDefault(conf.MaxBytes, defaultBytes), MaxAge: conf.MaxAge,
 	}, nats.Context(ctx))
@@ -76,13 +81,14 @@ func (r *Rooms) follow(ctx context.Context, name string, conf Config) (*Room, er
 	if err := room.beginRecording(); err != nil {
 		return nil, err
 	}
-	for range runtime.GOMAXPROCS(0) {
+	for range shardCount() {
 		s := &shard{room: room, wake: make(chan struct{}, 1), at: map[Member]int{}}
 		s.space.L = &s.mu
 		room.shards = append(room.shards, s)
 		room.working.Go(s.run)
 	}
-	room.sub, err = r.js.Subscribe(room.subject, room.receive, nats.OrderedConsumer(), nats.DeliverNew())
+	room.offset = stream.State.LastSeq
+	room.sub, err = r.js.Subscribe(room.subject, room.receive, nats.OrderedConsumer(), nats.StartSequence(room.offset+1))
 	if err != nil {
 		room.close()
 		return nil, err
@@ -114,6 +120,7 @@ func (r *Room) beginRecording() error {
 		return err
 	}
 	rec.log = log
+	r.number = log.Events()
 	previous := r.current.Swap(rec)
 	if r.rooms.opt.Began != nil {
 		r.rooms.opt.Began(rec.info, log)
@@ -132,15 +139,25 @@ func (r *Room) endRecording(rec *roomRecording, e session.End) {
 	}
 }
 
-// Say publishes a message to the room. It waits while too many are in flight, and returns when the message is on its
-// way; the bytes are copied.
+// Say publishes a message to the room; the bytes are copied. It waits while too much of what this node has said has not
+// come back, and returns when the message is on its way. Messages said one after the other come in that order. One that
+// is longer than MaxMessage is said as several.
 func (r *Room) Say(from session.ID, data []byte) error {
-	if r.closed.Load() {
-		return ErrClosed
+	for len(data) > MaxMessage {
+		if err := r.say(from, data[:MaxMessage]); err != nil {
+			return err
+		}
+		data = data[MaxMessage:]
 	}
-	b := make([]byte, 0, len(data)+session.MaxIDLen+4)
-	b = session.RoomMessage{From: from, Bytes: data}.Append(b)
-	_, err := r.rooms.js.PublishAsync(r.subject, b, nats.StallWait(stallLimit))
+	return r.say(from, data)
+}
+
+func (r *Room) say(from session.ID, data []byte) error {
+	b := make([]byte, 0, len(data)+session.MaxIDLen+12)
+	err := r.window.send(len(data), func(number uint64) error {
+		b = session.RoomMessage{Offset: number, From: from, Bytes: data}.Append(b)
+		return r.rooms.opt.Bus.Rooms().Publish(r.subject, b)
+	})
 	if err != nil {
 		return fmt.Errorf("room %q: %w", r.name, err)
 	}
@@ -164,6 +181,10 @@ func (r *Room) receive(m *nats.Msg) {
 		r.rooms.opt.Logger.Warn("a room's log holds a message that nobody here wrote", "room", r.name, "error", err)
 		return
 	}
+	if meta.Sequence.Stream <= r.offset {
+		return // the consumer was made anew and began too early
+	}
+	defer r.acknowledge(msg.Offset)
 	rec := r.current.Load()
 	if rec.bytes > recordingBytes || time.Since(rec.since) > recordingAge {
 		if err := r.beginRecording(); err == nil {
@@ -177,6 +198,7 @@ func (r *Room) receive(m *nats.Msg) {
 	if err != nil {
 		r.rooms.opt.Logger.Error("a room's message cannot be recorded", "room", r.name, "error", err)
 	}
+	r.number = max(r.number, number)
 	rec.bytes += int64(len(m.Data))
 	p := publication{from: msg.From, data: msg.Bytes, number: number, session: rec.info.ID}
 	for _, s := range r.shards {
@@ -184,9 +206,16 @@ func (r *Room) receive(m *nats.Msg) {
 	}
 }
 
+// acknowledge lets this node's senders go on.
+func (r *Room) acknowledge(number uint64) {
+	if lost := r.window.seen(number); lost > 0 {
+		r.rooms.opt.Logger.Error("a room's log did not take messages", "room", r.name, "messages", lost)
+	}
+}
+
 // noteGap records messages that this node never got: the log had let go of them when it came to read.
 func (r *Room) noteGap(rec *roomRecording, offset uint64) {
-	if r.offset != 0 && offset > r.offset+1 {
+	if offset > r.offset+1 {
 		missing := session.Missing{Events: offset - r.offset - 1, Reason: "lagged"}
 		rec.log.Append(session.Gap, session.JSON(missing))
 		r.rooms.opt.Logger.Warn("a room's messages were lost: too many came at once", "room", r.name, "messages", missing.Events)
@@ -194,12 +223,15 @@ func (r *Room) noteGap(rec *roomRecording, offset uint64) {
 	r.offset = offset
 }
 
-// Join makes m a member: it gets every message from now on, each once, in order. exclude leaves its own out.
+// Join makes m a member: it gets every message behind the one that Joined is told as the last, each once, in order.
+// exclude leaves its own out.
 func (r *Room) Join(m Member, exclude bool) error {
+	r.stopped.Lock()
+	defer r.stopped.Unlock()
 	if r.closed.Load() {
 		return ErrClosed
 	}
-	m.Joined(session.RoomRef{Room: r.name, Session: r.Info().ID, Exclude: exclude})
+	m.Joined(session.RoomRef{Room: r.name, Session: r.Info().ID, Last: r.number, Exclude: exclude})
 	s := r.shards[r.turn.Add(1)%uint64(len(r.shards))]
 	r.members.Add(1)
 	s.add(publication{member: m, joins: true, exclude: exclude})
@@ -218,6 +250,7 @@ func (r *Room) close() {
 	if r.closed.Swap(true) {
 		return
 	}
+	r.window.close()
 	if r.sub != nil {
 		r.sub.Unsubscribe() // it fails only if the connection is gone, which is as good
 	}

@@ -1,8 +1,10 @@
 // Package room makes rooms: a room is a log with an offset that many members read. The log is a JetStream stream, in
 // memory; each node follows it once, records each message once, and hands it to the members that it holds.
 //
-// What members say is published asynchronously with a bounded number in flight: the stream's acknowledgement of a
-// message is waited for only when the bound is reached, so that a member that talks much is slowed and nobody else is.
+// What members say is published without asking for the stream's acknowledgement: that it comes back to this node's own
+// follower is one. So much may be under way at once, and no more (see window): a member that talks more than the room
+// can deliver is slowed, and nothing is let go of. An acknowledgement for each message would cost as much again as the
+// message, and come before anybody has read it.
 package room
 
 import (
@@ -42,11 +44,6 @@ type Rooms struct {
 	closed bool
 }
 
-const (
-	maxInFlight = 4096             // messages that are published and not acknowledged
-	stallLimit  = 30 * time.Second // how long a sender may wait for acknowledgements
-)
-
 // New makes the rooms of a node.
 func New(opt Options) (*Rooms, error) {
 	if opt.Logger == nil {
@@ -54,16 +51,11 @@ func New(opt Options) (*Rooms, error) {
 	}
 	r := &Rooms{opt: opt, open: map[string]*Room{}}
 	var err error
-	r.js, err = opt.Bus.Rooms().JetStream(nats.PublishAsyncMaxPending(maxInFlight), nats.PublishAsyncErrHandler(r.lost))
+	r.js, err = opt.Bus.Rooms().JetStream()
 	if err != nil {
 		return nil, fmt.Errorf("rooms: %w", err)
 	}
 	return r, nil
-}
-
-// lost is told of messages that the log did not take.
-func (r *Rooms) lost(_ nats.JetStream, m *nats.Msg, err error) {
-	r.opt.Logger.Error("a room's log did not take a message", "subject", m.Subject, "bytes", len(m.Data), "error", err)
 }
 
 // Config bounds a room's log. Zero values mean the defaults.

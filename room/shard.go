@@ -1,7 +1,9 @@
 package room
 
 import (
+	"runtime"
 	"sync"
+	"time"
 
 	"github.com/switchboard-relay/switchboard/session"
 )
@@ -45,6 +47,7 @@ type shardMember struct {
 
 const (
 	inboxLimit = 4 << 20  // bytes that may wait for a shard; the follower waits beyond
+	perMessage = 128      // bytes that a message takes besides its own
 	joinLimit  = 64 << 10 // bytes that are joined for one write
 )
 
@@ -55,7 +58,7 @@ func (s *shard) add(p publication) {
 		s.space.Wait()
 	}
 	s.inbox = append(s.inbox, p)
-	s.bytes += len(p.data)
+	s.bytes += len(p.data) + perMessage
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -88,14 +91,35 @@ func (s *shard) run() {
 			if len(batch) == 0 {
 				break
 			}
-			s.work(batch)
+			began := time.Now()
+			said := s.work(batch)
 			clear(batch)
+			pause(said, time.Since(began))
 		}
 	}
 }
 
-// work does what is in the batch in order, joining messages that follow each other.
-func (s *shard) work(batch []publication) {
+// shardCount is half of the processors: the others read what members say, and a shard that writes all the time would
+// take that from them.
+func shardCount() int { return (runtime.GOMAXPROCS(0) + 1) / 2 }
+
+// Limits of pause.
+const (
+	pauseFrom = 200 * time.Microsecond // a shorter round is not worth one
+	pauseMost = 10 * time.Millisecond
+)
+
+// pause follows a round that joined messages, for half as long as that took: what members say meanwhile goes out
+// together. Without it a busy shard writes each message almost by itself, as soon as it is there, and keeps its own
+// members from being read. A round of one message is followed by none, so that a quiet room has no delay.
+func pause(said int, took time.Duration) {
+	if said > 1 && took >= pauseFrom {
+		time.Sleep(min(took/2, pauseMost))
+	}
+}
+
+// work does what is in the batch in order, joining messages that follow each other. It returns how many there were.
+func (s *shard) work(batch []publication) (said int) {
 	for len(batch) > 0 {
 		if m := batch[0].member; m != nil {
 			s.change(&batch[0])
@@ -108,8 +132,10 @@ func (s *shard) work(batch []publication) {
 			n++
 		}
 		s.deliver(batch[:n], size)
+		said += n
 		batch = batch[n:]
 	}
+	return said
 }
 
 func (s *shard) change(p *publication) {
