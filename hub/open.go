@@ -52,7 +52,7 @@ func (h *Hub) open(l *Listener, conn transport.Conn, unattended bool) (*Session,
 	conf := l.config()
 	s := &Session{hub: h, listener: l, conf: conf, conn: conn, unattended: unattended, id: session.NewID(h.node), start: now(),
 		local: l.localOf(conn), remote: remoteOf(conn)}
-	log, err := h.store.Begin(s, recording.Policy{Record: conf.Record, OnFailure: conf.OnFailure, Failed: s.recordingFailed})
+	log, err := h.store.Begin(s, recording.Policy{Record: conf.Record, OnFailure: conf.OnFailure})
 	if err != nil {
 		l.leave()
 		return nil, fmt.Errorf("recording: %w", err)
@@ -71,6 +71,7 @@ func (h *Hub) open(l *Listener, conn transport.Conn, unattended bool) (*Session,
 	}
 	h.opened.Add(1)
 	h.live.add(s)
+	log.OnFailed(s.recordingFailed) // at once if it failed since it began
 	if l.closed.Load() {
 		s.end(session.End{Cause: session.Shutdown})
 	}

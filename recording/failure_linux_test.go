@@ -49,7 +49,8 @@ func TestAFullDiskEndsOrMarksSessionsAsTheirPolicySaysAndRecordingGoesOnByItself
 	st := watchState(&opt)
 	s := openStore(t, opt)
 	told := make(chan error, 1)
-	ends := begin(t, s, Policy{OnFailure: session.OnFailureEnd, Failed: func(err error) { told <- err }})
+	ends := begin(t, s, Policy{OnFailure: session.OnFailureEnd})
+	ends.OnFailed(func(err error) { told <- err })
 	goes := begin(t, s, Policy{OnFailure: session.OnFailureContinue})
 	data := make([]byte, 16<<10)
 	for i := range data {

@@ -274,9 +274,11 @@ func (s *Store) endFailed(err error) {
 		l.mu.Lock()
 		l.needRare().dead = err
 		l.wakeCommitted()
+		failed := l.failed
+		l.failed = nil
 		l.mu.Unlock()
-		if l.failed != nil {
-			l.failed(err)
+		if failed != nil {
+			failed(err)
 		}
 	}
 }

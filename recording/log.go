@@ -14,7 +14,6 @@ import (
 type Policy struct {
 	Record    session.Record
 	OnFailure session.OnFailure
-	Failed    func(error) // called once if the recording fails and OnFailure is end; never with a lock held
 }
 
 // Describer tells what is known of a session; *session.Info is one. It must be safe to ask at any time.
@@ -448,6 +447,19 @@ func (l *Log) flushBefore(k session.Kind) {
 	}
 	if f := l.before.Load(); f != nil {
 		(*f)()
+	}
+}
+
+// OnFailed has f called once if the recording fails, or has failed, and its policy is to end: with no lock held.
+func (l *Log) OnFailed(f func(error)) {
+	l.mu.Lock()
+	dead := l.seldom().dead
+	if dead == nil {
+		l.failed = f
+	}
+	l.mu.Unlock()
+	if dead != nil {
+		f(dead)
 	}
 }
 
