@@ -88,7 +88,7 @@ func (l *line) listen(addr transport.Address) error {
 			return err
 		}
 		l.addr, l.serve = p.Addr(), func() error { return l.listener.ServePackets(p) }
-		l.listener.Attach(p, p.Addr())
+		l.listener.Attach(p)
 		return nil
 	}
 	opt := transport.ListenOptions{}
@@ -105,7 +105,7 @@ func (l *line) listen(addr transport.Address) error {
 		return err
 	}
 	l.addr, l.serve = ln.Addr(), func() error { return l.listener.Serve(ln) }
-	l.listener.Attach(ln, ln.Addr())
+	l.listener.Attach(ln)
 	return nil
 }
 

@@ -37,7 +37,7 @@ func (sb *Switchboard) WrapListener(ln net.Listener, name string, opt ListenOpti
 	if err != nil {
 		return nil, err
 	}
-	l.Attach(ln, ln.Addr())
+	l.Attach(ln)
 	return &sessionListener{Listener: ln, sessions: l, hub: sb.hub}, nil
 }
 

@@ -16,13 +16,13 @@ type delivery struct {
 func (s *Session) Joined(ref session.RoomRef) {
 	s.openOutbox()
 	s.log.Append(session.Joined, session.JSON(ref))
-	s.log.SetBefore(s.flushDelivery)
+	s.log.SetBefore(true)
 }
 
 // Left records that the session is no member any more.
 func (s *Session) Left(ref session.RoomRef) {
 	s.flushDelivery()
-	s.log.SetBefore(nil)
+	s.log.SetBefore(false)
 	s.log.Append(session.Left, session.JSON(ref))
 }
 

@@ -82,7 +82,7 @@ func (n *node) listen(conf hub.ListenerConfig, svc any) string {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	l.Attach(ln, ln.Addr())
+	l.Attach(ln)
 	go l.Serve(ln) // ends with the hub's Shutdown
 	return ln.Addr().String()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -36,7 +37,6 @@ type Listener struct {
 	since  int64
 	conf   atomic.Pointer[ListenerConfig]
 	svc    atomic.Pointer[Service]
-	addr   atomic.Pointer[string]
 	closed atomic.Bool
 	done   chan struct{}
 
@@ -238,9 +238,7 @@ func (s *Session) guard(f func() error) {
 }
 
 // Attach hands the listener its socket, which Close will close. It comes before Serve.
-func (l *Listener) Attach(socket interface{ Close() error }, addr net.Addr) {
-	text := addr.String()
-	l.addr.Store(&text)
+func (l *Listener) Attach(socket io.Closer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed.Load() {
@@ -248,24 +246,6 @@ func (l *Listener) Attach(socket interface{ Close() error }, addr net.Addr) {
 		return
 	}
 	l.socket = socket
-}
-
-// localOf is the connection's own address: the listener's text where it is the same, which saves a copy per session.
-func (l *Listener) localOf(c net.Conn) string {
-	a := c.LocalAddr()
-	if a == nil {
-		return ""
-	}
-	if text := l.addr.Load(); text != nil {
-		if f, ok := c.(*transport.Flow); ok && f != nil {
-			return *text
-		}
-		if local := a.String(); local != *text {
-			return local
-		}
-		return *text
-	}
-	return a.String()
 }
 
 func (l *Listener) enter() error {

@@ -50,9 +50,8 @@ func (h *Hub) open(l *Listener, conn transport.Conn, unattended bool) (*Session,
 		return nil, err
 	}
 	conf := l.config()
-	s := &Session{hub: h, listener: l, conf: conf, conn: conn, unattended: unattended, id: session.NewID(h.node), start: now(),
-		local: l.localOf(conn), remote: remoteOf(conn)}
-	log, err := h.store.Begin(s, recording.Policy{Record: conf.Record, OnFailure: conf.OnFailure})
+	s := &Session{hub: h, listener: l, conf: conf, conn: conn, unattended: unattended, id: session.NewID(h.node), start: now()}
+	log, err := h.store.Begin((*participant)(s), recording.Policy{Record: conf.Record, OnFailure: conf.OnFailure})
 	if err != nil {
 		l.leave()
 		return nil, fmt.Errorf("recording: %w", err)
@@ -71,15 +70,29 @@ func (h *Hub) open(l *Listener, conn transport.Conn, unattended bool) (*Session,
 	}
 	h.opened.Add(1)
 	h.live.add(s)
-	log.OnFailed(s.recordingFailed) // at once if it failed since it began
+	log.Ready()
 	if l.closed.Load() {
 		s.end(session.End{Cause: session.Shutdown})
 	}
 	return s, nil
 }
 
-func (s *Session) recordingFailed(err error) {
-	s.end(session.End{Cause: session.RecordingFailed, Detail: err.Error()})
+// participant is the session as its recording knows it.
+type participant Session
+
+func (p *participant) Describe() session.Info { return (*Session)(p).Info() }
+
+func (p *participant) RecordingFailed(err error) {
+	(*Session)(p).end(session.End{Cause: session.RecordingFailed, Detail: err.Error()})
+}
+
+func (p *participant) BeforeEvent() { (*Session)(p).flushDelivery() }
+
+func localOf(c net.Conn) string {
+	if a := c.LocalAddr(); a != nil {
+		return a.String()
+	}
+	return ""
 }
 
 func remoteOf(c net.Conn) string {

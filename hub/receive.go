@@ -17,10 +17,9 @@ import (
 func (s *Session) Next() ([]byte, error) { return s.next(false) }
 
 func (s *Session) next(soon bool) ([]byte, error) {
-	if len(s.rest) > 0 {
-		p := s.rest
-		s.rest = nil
-		return p, nil
+	if rest := s.rest(); len(rest) > 0 {
+		s.unread = 0
+		return rest, nil
 	}
 	s.held.Release()
 	for {
@@ -89,20 +88,22 @@ func (s *Session) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if len(s.rest) == 0 {
+	if s.unread == 0 {
 		data, err := s.Next()
 		if err != nil {
 			return 0, err
 		}
-		s.rest = data
+		s.unread = len(data)
 	}
-	n := copy(p, s.rest)
-	s.rest = s.rest[n:]
+	n := copy(p, s.rest())
+	s.unread -= n
 	if s.Datagrams() {
-		s.rest = nil // as with any datagram socket, what does not fit is lost
+		s.unread = 0 // as with any datagram socket, what does not fit is lost
 	}
 	return n, nil
 }
+
+func (s *Session) rest() []byte { return s.held.Data[len(s.held.Data)-s.unread:] }
 
 // explain says why receiving ended: the session's end, if it has one.
 func (s *Session) explain(err error) error {
@@ -126,8 +127,9 @@ func (r *receivedSink) Take(read func([]byte) (int, error)) error {
 
 func (r *receivedSink) Put(p []byte) error {
 	n, err := r.log.Append(session.Received, p)
-	r.scratch = append(r.scratch[:0], p...)
-	r.held = recording.Held{Data: r.scratch, Number: n}
+	x := (*Session)(r).more()
+	x.scratch = append(x.scratch[:0], p...)
+	r.held = recording.Held{Data: x.scratch, Number: n}
 	return err
 }
 

@@ -23,20 +23,17 @@ type Session struct {
 	conn     transport.Conn
 	id       session.ID
 	start    int64 // Unix µs
-	local    string
-	remote   string
 	// unattended: no goroutine of the hub runs it, so its end finishes it. A flow of a Receiver, or a wrapped connection.
 	unattended bool
+	hung       atomic.Bool // the far end sends no more
 
 	name atomic.Pointer[string]
 	over atomic.Pointer[session.End] // set once: the session is ending
-	hung atomic.Bool                 // the far end sends no more
 
 	// owned by whoever receives
-	armed   int64 // when the read deadline that Next set comes, Unix µs; 0: none is set
-	held    recording.Held
-	rest    []byte // received, not yet returned by Read
-	scratch []byte // a copy of what a transport only lent
+	armed  int64 // when the read deadline that Next set comes, Unix µs; 0: none is set
+	held   recording.Held
+	unread int // bytes at the end of held that Read has not returned yet
 
 	sendMu sync.Mutex // orders recording and writing of Sent
 
@@ -50,6 +47,8 @@ type extra struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	closers []func() // run once when the session ends
+
+	scratch []byte // a copy of what a transport only lent; owned by whoever receives
 }
 
 func (s *Session) more() *extra {
@@ -68,16 +67,13 @@ func (s *Session) ID() session.ID { return s.id }
 
 // Info is what is known of the session; Name is the newest.
 func (s *Session) Info() session.Info {
-	info := session.Info{ID: s.id, Listener: s.conf.Name, Service: s.conf.Service, Transport: s.conf.Transport, Local: s.local,
-		Remote: s.remote, Start: s.start, Record: s.conf.Record}
+	info := session.Info{ID: s.id, Listener: s.conf.Name, Service: s.conf.Service, Transport: s.conf.Transport,
+		Local: localOf(s.conn), Remote: remoteOf(s.conn), Start: s.start, Record: s.conf.Record}
 	if name := s.name.Load(); name != nil {
 		info.Name = *name
 	}
 	return info
 }
-
-// Describe implements recording.Describer.
-func (s *Session) Describe() session.Info { return s.Info() }
 
 // SetName gives the session its name and records that.
 func (s *Session) SetName(name string) {

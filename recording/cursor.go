@@ -91,14 +91,14 @@ func (c *Cursor) Next(ctx context.Context) ([]session.Event, error) {
 		}
 		l := c.log
 		l.mu.Lock()
-		if l.next > c.next || l.end != nil {
+		if l.next > c.next || l.seldom().end != nil {
 			l.mu.Unlock()
 			continue
 		}
-		if l.news == nil {
-			l.news = make(chan struct{})
+		if l.seldom().news == nil {
+			l.needRare().news = make(chan struct{})
 		}
-		news := l.news
+		news := l.rare.news
 		l.mu.Unlock()
 		select {
 		case <-news:
@@ -213,7 +213,7 @@ func (c *Cursor) fromLog() ([]session.Event, error) {
 	if o := l.open; o != nil && o.count > 0 && c.next < o.first+uint64(o.count) {
 		return c.fromMemory(o, o.n)
 	}
-	ended := l.end != nil && c.next >= l.next
+	ended := l.seldom().end != nil && c.next >= l.next
 	l.mu.Unlock()
 	if ended {
 		return nil, io.EOF
@@ -277,7 +277,7 @@ func (l *Log) numberAt(us int64) (uint64, error) {
 		l.mu.Unlock()
 		return 0, errSealed
 	}
-	i := sort.Search(len(l.durable), func(i int) bool { return l.durable[i].t1 >= us })
+	i := sort.Search(len(l.durable), func(i int) bool { return l.durable[i].t1() >= us })
 	if i < len(l.durable) {
 		ref := l.durable[i]
 		l.mu.Unlock()

@@ -49,8 +49,11 @@ func TestAFullDiskEndsOrMarksSessionsAsTheirPolicySaysAndRecordingGoesOnByItself
 	st := watchState(&opt)
 	s := openStore(t, opt)
 	told := make(chan error, 1)
-	ends := begin(t, s, Policy{OnFailure: session.OnFailureEnd})
-	ends.OnFailed(func(err error) { told <- err })
+	ends, err := s.Begin(&participant{newInfo(), told}, Policy{Record: session.RecordOn, OnFailure: session.OnFailureEnd})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends.Ready()
 	goes := begin(t, s, Policy{OnFailure: session.OnFailureContinue})
 	data := make([]byte, 16<<10)
 	for i := range data {
@@ -68,7 +71,7 @@ func TestAFullDiskEndsOrMarksSessionsAsTheirPolicySaysAndRecordingGoesOnByItself
 			goes.Flush()
 		}
 	}()
-	err := within(t, st.failed, "the failure")
+	err = within(t, st.failed, "the failure")
 	<-filling
 	if !errors.Is(err, syscall.ENOSPC) || s.Err() == nil {
 		t.Errorf("failed with %v, Err %v; want no space", err, s.Err())

@@ -25,7 +25,7 @@ func exampleFile() []byte {
 	w.buf = append(append(w.buf, record...), payload...)
 	indexAt := w.at()
 	w.buf = appendIndex(w.buf, []indexEntry{{id: h.id, ref: chunkRef{off: at, length: headerSize + h.length, count: h.count,
-		first: h.first, t0: h.t0, t1: h.t1}}})
+		first: h.first, t0: h.t0, span: spanOf(h.t0, h.t1)}}})
 	indexLen := int(w.at() - indexAt)
 	return appendTrailer(append(w.buf, "{}"...), indexAt, indexLen, []byte("{}"))
 }

@@ -24,3 +24,12 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// participant is told of failures.
+type participant struct {
+	*session.Info
+	told chan error
+}
+
+func (p *participant) RecordingFailed(err error) { p.told <- err }
+func (p *participant) BeforeEvent()              {}

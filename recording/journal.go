@@ -198,7 +198,8 @@ func (s *Store) committed(b *batch, seg *segment, off int64) {
 	freed := int64(0)
 	for i, c := range b.chunks {
 		length := headerSize + len(b.payload(i))
-		ref := chunkRef{seg: seg, off: off, length: uint32(length), count: c.count, first: c.first, t0: c.t0, t1: c.t1, flags: c.flags}
+		ref := chunkRef{seg: seg, off: off, length: uint32(length), count: c.count, first: c.first, t0: c.t0,
+			span: spanOf(c.t0, c.t1), flags: c.flags}
 		off += int64(length)
 		freed += int64(len(c.buf))
 		c.log.onDisk(c, ref)
@@ -217,6 +218,9 @@ func (l *Log) onDisk(c *chunk, ref chunkRef) {
 	l.mu.Lock()
 	if len(l.durable) == 0 || l.durable[len(l.durable)-1].seg != ref.seg {
 		ref.seg.logs.Add(1)
+	}
+	if l.durable == nil {
+		l.durable = make([]chunkRef, 0, 2) // most sessions are silent after their first words
 	}
 	l.durable = append(l.durable, ref)
 	copy(l.pending, l.pending[1:])
@@ -274,11 +278,11 @@ func (s *Store) endFailed(err error) {
 		l.mu.Lock()
 		l.needRare().dead = err
 		l.wakeCommitted()
-		failed := l.failed
-		l.failed = nil
+		told := l.told
+		l.told = false
 		l.mu.Unlock()
-		if failed != nil {
-			failed(err)
+		if told {
+			l.about.(Participant).RecordingFailed(err)
 		}
 	}
 }

@@ -19,6 +19,16 @@ type Policy struct {
 // Describer tells what is known of a session; *session.Info is one. It must be safe to ask at any time.
 type Describer interface{ Describe() session.Info }
 
+// Participant is a Describer that takes part in its recording.
+type Participant interface {
+	Describer
+	// RecordingFailed is called once if the recording fails and OnFailure is end, under no lock of the Log; see Ready.
+	RecordingFailed(err error)
+	// BeforeEvent is called under no lock of the Log right before another event than Delivered is recorded, or the
+	// recording ends; see SetBefore. It is for references that are recorded late.
+	BeforeEvent()
+}
+
 // Errors of a Log.
 var (
 	ErrInterrupted = errors.New("the session is ending")
@@ -28,13 +38,9 @@ var (
 // Log is the recording of one live session: it takes events, numbers and times them, and shows them to cursors. It is
 // safe for concurrent use. It lives on after End until its file is sealed.
 type Log struct {
-	store  *Store
-	id     session.ID
-	start  int64 // Unix µs
-	about  Describer
-	failed func(error)
-
-	off, strict, endFails bool // the policy
+	store *Store
+	id    session.ID
+	about Describer
 
 	mu       sync.Mutex
 	open     *chunk
@@ -43,14 +49,15 @@ type Log struct {
 	next     uint64     // number of the next event
 	last     int64      // time of the newest event, Unix µs
 	totals   session.Totals
-	received int64                  // time of the newest Received
-	sent     int64                  // time of the newest Sent
-	news     chan struct{}          // closed when there is something new; nil while nobody waits
-	before   atomic.Pointer[func()] // see SetBefore
-	end      *session.End           // set once
-	rare     *rare                  // nil until something in it is needed
+	received int64 // time of the newest Received
+	sent     int64 // time of the newest Sent
+	rare     *rare // nil until something in it is needed
 	watchers atomic.Int32
-	kept     int32 // bytes in pending, if not recorded
+	off      bool  // policy: not recorded
+	strict   bool  // policy: each event at once
+	endFails bool  // policy: the session ends if the recording fails
+	told     bool  // see Ready
+	precedes bool  // see SetBefore
 	class    uint8 // of the next chunk
 	stopped  bool  // Interrupt was called
 	dirty    bool  // in the sweeper's list
@@ -65,6 +72,9 @@ type Log struct {
 // rare is what few logs need, and idle ones do not. Log.mu guards it.
 type rare struct {
 	name      string           // the newest
+	news      chan struct{}    // closed when there is something new; nil while nobody waits
+	end       *session.End     // set once
+	kept      int              // bytes in pending, if not recorded
 	committed chan struct{}    // closed at a commit, or when waiting is over; nil while nobody waits
 	sealed    string           // the file, once it is complete
 	lost      session.Missing  // not recorded since the recording failed
@@ -99,7 +109,8 @@ func (l *Log) recorded() bool { return !l.off }
 // Append records an event with a copy of data, which may be of any length: what exceeds an event's limit becomes more
 // than one. It waits while too much waits for the disk, and returns the number of the (last) event.
 func (l *Log) Append(k session.Kind, data []byte) (uint64, error) {
-	l.flushBefore(k)
+	l.lock(k)
+	defer l.mu.Unlock()
 	for len(data) > maxEventData {
 		if _, err := l.append(k, data[:maxEventData]); err != nil {
 			return 0, err
@@ -109,9 +120,8 @@ func (l *Log) Append(k session.Kind, data []byte) (uint64, error) {
 	return l.append(k, data)
 }
 
+// append is Append of what one event holds; l.mu is held.
 func (l *Log) append(k session.Kind, data []byte) (uint64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	c, err := l.room(eventHeader + len(data))
 	if err != nil {
 		return 0, err
@@ -136,8 +146,7 @@ func (l *Log) append(k session.Kind, data []byte) (uint64, error) {
 // Fill lets read put bytes straight into the recording: it is called once, with l's lock held, must not wait, and what
 // it returns is recorded as one event. If it returns no bytes, nothing is recorded and its error comes back unchanged.
 func (l *Log) Fill(k session.Kind, read func(p []byte) (int, error)) (Held, error) {
-	l.flushBefore(k)
-	l.mu.Lock()
+	l.lock(k)
 	defer l.mu.Unlock()
 	c, err := l.room(0)
 	if err != nil {
@@ -172,7 +181,7 @@ func (l *Log) Fill(k session.Kind, read func(p []byte) (int, error)) (Held, erro
 // where the event can only be counted. l.mu is held, and given back while it waits for the disk.
 func (l *Log) room(need int) (*chunk, error) {
 	for {
-		if l.end != nil {
+		if l.seldom().end != nil {
 			return nil, ErrEnded
 		}
 		if l.stopped && need == 0 {
@@ -396,15 +405,14 @@ func (l *Log) wakeCommitted() {
 
 // End records how the session ended and hands the recording over to be sealed. It does not wait. The first end wins.
 func (l *Log) End(e session.End) {
-	l.flushBefore(session.Closed)
-	l.mu.Lock()
+	l.lock(session.Closed)
 	defer l.mu.Unlock()
-	if l.end != nil {
+	if l.seldom().end != nil {
 		return
 	}
 	l.stopped = true
 	if !l.recorded() {
-		l.end = &e
+		l.needRare().end = &e
 		if l.watchers.Load() > 0 {
 			l.closeOff(&e)
 		}
@@ -425,41 +433,37 @@ func (l *Log) End(e session.End) {
 	}
 	copy(c.buf[c.n+eventHeader:], data)
 	l.commitEvent(c, session.Closed, len(data), time.Now())
-	l.end = &e
+	l.needRare().end = &e
 	l.store.ended(l)
 	l.submit()
-	l.before.Store(nil)
+	l.precedes = false
 }
 
-// SetBefore has f called, under no lock of l, right before another event is recorded or the recording ends; nil stops
-// that. It is for references that are recorded late.
-func (l *Log) SetBefore(f func()) {
-	if f == nil {
-		l.before.Store(nil)
-		return
-	}
-	l.before.Store(&f)
+// SetBefore has the Participant's BeforeEvent called before each event from now on, or no more.
+func (l *Log) SetBefore(on bool) {
+	l.mu.Lock()
+	l.precedes = on
+	l.mu.Unlock()
 }
 
-func (l *Log) flushBefore(k session.Kind) {
-	if k == session.Delivered {
-		return
-	}
-	if f := l.before.Load(); f != nil {
-		(*f)()
+// lock takes l.mu for an event of kind k, behind what the Participant records before it.
+func (l *Log) lock(k session.Kind) {
+	l.mu.Lock()
+	if l.precedes && k != session.Delivered {
+		l.mu.Unlock()
+		l.about.(Participant).BeforeEvent()
+		l.mu.Lock()
 	}
 }
 
-// OnFailed has f called once if the recording fails, or has failed, and its policy is to end: with no lock held.
-func (l *Log) OnFailed(f func(error)) {
+// Ready says that the Participant can be told of a failure from now on; it is told at once if there was one.
+func (l *Log) Ready() {
 	l.mu.Lock()
 	dead := l.seldom().dead
-	if dead == nil {
-		l.failed = f
-	}
+	l.told = dead == nil
 	l.mu.Unlock()
 	if dead != nil {
-		f(dead)
+		l.about.(Participant).RecordingFailed(dead)
 	}
 }
 
@@ -496,8 +500,8 @@ func (l *Log) summary() session.Summary {
 	if l.seldom().name != "" {
 		sum.Name = l.seldom().name
 	}
-	if l.end != nil {
-		sum.SetEnd(*l.end)
+	if end := l.seldom().end; end != nil {
+		sum.SetEnd(*end)
 	}
 	return sum
 }

@@ -17,11 +17,11 @@ func TestAPolicyThatSaysNothingEndsTheSessionWhenItsRecordingFails(t *testing.T)
 	st := watchState(&opt)
 	s := openStore(t, opt)
 	told := make(chan error, 1)
-	l, err := s.Begin(newInfo(), Policy{})
+	l, err := s.Begin(&participant{newInfo(), told}, Policy{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.OnFailed(func(err error) { told <- err })
+	l.Ready()
 	if err := l.WaitDurable(context.Background(), 1); err != nil {
 		t.Fatal(err)
 	}

@@ -108,23 +108,23 @@ func readEntries(f *os.File, g *segment) ([]indexEntry, error) {
 func (s *Store) recoverLog(l *Log) {
 	first, last := &l.durable[0], &l.durable[len(l.durable)-1]
 	info := &session.Info{Start: first.t0}
-	l.next, l.last = last.last()+1, last.t1
+	l.next, l.last = last.last()+1, last.t1()
 	if ev, ok := findEvent(first, session.Opened); ok {
 		json.Unmarshal(ev.Data, info) // what cannot be read stays as it is: the session is still listed and plays
 	}
 	info.ID = l.id
-	l.start, l.about = info.Start, info
+	l.about = info
 	if s.sealedAlready(l) {
 		l.forget()
 		return
 	}
-	end := session.End{Time: last.t1, Cause: session.Interrupted}
+	end := session.End{Time: last.t1(), Cause: session.Interrupted}
 	if ev, ok := findEvent(last, session.Closed); ok {
 		json.Unmarshal(ev.Data, &end)
 	} else {
 		l.appendInterrupted(end)
 	}
-	l.end, l.recount = &end, true
+	l.needRare().end, l.recount = &end, true
 	s.ending[l.id] = l
 	s.toDo = append(s.toDo, l)
 	select {
@@ -162,7 +162,7 @@ func (l *Log) appendInterrupted(end session.End) {
 // sealedAlready reports whether the session's file is complete: the crash came after it was made and before its chunks
 // left the journal.
 func (s *Store) sealedAlready(l *Log) bool {
-	path := s.sealedPath(l.id, l.start)
+	path := s.sealedPath(l.id, l.about.Describe().Start)
 	f, err := os.Open(path)
 	if err != nil {
 		return false

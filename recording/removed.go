@@ -21,7 +21,7 @@ func (s *Store) noteRemoved(id session.ID, path string) error {
 	ended := int64(1 << 62) // of a file that cannot be read nothing is known
 	if err == nil {
 		if n := len(r.entries); n > 0 {
-			ended = r.entries[n-1].ref.t1
+			ended = r.entries[n-1].ref.t1()
 		}
 		r.Close()
 	}

@@ -175,7 +175,7 @@ func (s *Store) seal(l *Log) (path string, sum session.Summary, err error) {
 	l.mu.Lock()
 	refs, pending, part, done := l.durable, l.pending, l.seldom().part, l.seldom().done
 	l.mu.Unlock()
-	path = s.sealedPath(l.id, l.start)
+	path = s.sealedPath(l.id, l.about.Describe().Start)
 	if done != nil {
 		return path, *done, nil
 	}
@@ -290,7 +290,7 @@ func (w *sealWriter) add(c *chunk) error {
 	h := header{payloadCRC: checksum(raw), length: uint32(c.n), raw: uint32(c.n), count: c.count, first: c.first, t0: c.t0,
 		t1: c.t1, flags: c.flags, id: c.log.id}
 	w.entries = append(w.entries, indexEntry{id: h.id, ref: chunkRef{off: w.at(), length: headerSize + h.length, count: h.count,
-		first: h.first, t0: h.t0, t1: h.t1, flags: h.flags}})
+		first: h.first, t0: h.t0, span: spanOf(h.t0, h.t1), flags: h.flags}})
 	var b [headerSize]byte
 	h.put(b[:])
 	w.buf = append(append(w.buf, b[:]...), raw...)

@@ -76,7 +76,7 @@ func (r *Recording) rebuildSummary(size int64) {
 	for i := range r.entries {
 		ref := &r.entries[i].ref
 		r.sum.Events = ref.last()
-		end.Time = ref.t1
+		end.Time = ref.t1()
 		raw, _, h, err := r.file.read(ref, nil, nil)
 		if err != nil {
 			continue
@@ -131,7 +131,7 @@ func (r *Recording) NumberAt(us int64) (uint64, error) {
 	if r.log != nil {
 		return r.log.NumberAt(us)
 	}
-	i := sort.Search(len(r.entries), func(i int) bool { return r.entries[i].ref.t1 >= us })
+	i := sort.Search(len(r.entries), func(i int) bool { return r.entries[i].ref.t1() >= us })
 	if i == len(r.entries) {
 		return r.sum.Events + 1, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -21,10 +22,16 @@ type chunkRef struct {
 	off    int64
 	length uint32 // header and payload
 	count  uint32
-	first  uint64
-	t0, t1 int64
+	span   uint32 // µs from the first event to the last
 	flags  uint8
+	first  uint64
+	t0     int64
 }
+
+func (r *chunkRef) t1() int64 { return r.t0 + int64(r.span) }
+
+// spanOf is how far apart two times are, in µs, as a chunkRef has it.
+func spanOf(t0, t1 int64) uint32 { return uint32(min(max(t1-t0, 0), math.MaxUint32)) }
 
 func (r *chunkRef) last() uint64 { return r.first + uint64(r.count) - 1 }
 
@@ -118,7 +125,7 @@ func (g *segment) retire(remove bool) error {
 // entryOf is the index entry of a record that was scanned.
 func entryOf(g *segment, off int64, h header) indexEntry {
 	return indexEntry{id: h.id, ref: chunkRef{seg: g, off: off, length: headerSize + h.length, count: h.count, first: h.first,
-		t0: h.t0, t1: h.t1, flags: h.flags}}
+		t0: h.t0, span: spanOf(h.t0, h.t1), flags: h.flags}}
 }
 
 const (
@@ -148,7 +155,7 @@ func appendIndex(b []byte, entries []indexEntry) []byte {
 		le.PutUint32(e[12:], r.count)
 		le.PutUint64(e[16:], r.first)
 		le.PutUint64(e[24:], uint64(r.t0))
-		le.PutUint64(e[32:], uint64(r.t1))
+		le.PutUint64(e[32:], uint64(r.t1()))
 		e[40] = r.flags
 		copy(e[48:entrySize], entries[i].id)
 	}
@@ -178,8 +185,10 @@ func parseIndex(b []byte, seg *segment) ([]indexEntry, error) {
 		for end < len(id) && id[end] != 0 {
 			end++
 		}
+		t0 := int64(le.Uint64(e[24:]))
 		entries[i] = indexEntry{id: session.ID(id[:end]), ref: chunkRef{seg: seg, off: int64(le.Uint64(e)), length: le.Uint32(e[8:]),
-			count: le.Uint32(e[12:]), first: le.Uint64(e[16:]), t0: int64(le.Uint64(e[24:])), t1: int64(le.Uint64(e[32:])), flags: e[40]}}
+			count: le.Uint32(e[12:]), first: le.Uint64(e[16:]), t0: t0,
+			span: spanOf(t0, int64(le.Uint64(e[32:]))), flags: e[40]}}
 		r := &entries[i].ref
 		if r.off < fileMagic || r.length < headerSize || r.length > headerSize+maxPayload || r.count == 0 || r.first == 0 {
 			return nil, errIndex

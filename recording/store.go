@@ -168,7 +168,7 @@ func (s *Store) Begin(about Describer, p Policy) (*Log, error) {
 		}
 		off = s.queued.Load() >= s.opt.QueueLimit // nothing more can wait for the disk: the session goes on unrecorded
 	}
-	l := &Log{store: s, id: info.ID, start: info.Start, about: about, off: off,
+	l := &Log{store: s, id: info.ID, about: about, off: off,
 		strict: p.Record == session.RecordStrict, endFails: p.OnFailure != session.OnFailureContinue, next: 1}
 	if off {
 		return l, nil
@@ -222,7 +222,7 @@ func (s *Store) Pending() []session.Summary {
 	list := make([]session.Summary, 0, len(logs))
 	for _, l := range logs {
 		l.mu.Lock()
-		if l.end != nil {
+		if l.seldom().end != nil {
 			list = append(list, l.summary())
 		}
 		l.mu.Unlock()

@@ -60,7 +60,7 @@ func (l *Log) sweep(deadline time.Time) (again bool) {
 // wake has those who wait for news told; l.mu is held. The telling is the herald's work, so that many watchers cost the
 // session nothing.
 func (l *Log) wake() {
-	if l.news == nil || l.heralded {
+	if l.seldom().news == nil || l.heralded {
 		return
 	}
 	l.heralded = true
@@ -92,9 +92,9 @@ func (s *Store) herald() {
 		for _, l := range list {
 			l.mu.Lock()
 			l.heralded = false
-			if l.news != nil {
-				close(l.news)
-				l.news = nil
+			if news := l.seldom().news; news != nil {
+				close(news)
+				l.rare.news = nil
 			}
 			l.mu.Unlock()
 		}
@@ -109,8 +109,9 @@ const keepLimit = 1 << 20
 // keepForWatchers keeps a chunk of a session that is not recorded while somebody watches; l.mu is held.
 func (l *Log) keepForWatchers(c *chunk) {
 	l.pending = append(l.pending, c)
-	l.kept += int32(c.n)
-	for l.kept > keepLimit && len(l.pending) > 1 {
+	r := l.needRare()
+	r.kept += c.n
+	for r.kept > keepLimit && len(l.pending) > 1 {
 		l.dropKept()
 	}
 }
@@ -119,7 +120,7 @@ func (l *Log) dropKept() {
 	c := l.pending[0]
 	l.pending[0] = nil
 	l.pending = l.pending[1:]
-	l.kept -= int32(c.n)
+	l.needRare().kept -= c.n
 	c.release()
 }
 

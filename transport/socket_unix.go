@@ -89,12 +89,7 @@ func (r *reading) readFD(p []byte) (int, error) {
 // Wait implements Waiter. It goes through as few calls as can be: those who wait here have the smallest stack. The
 // first look is needed: RawConn.Read forgets readiness that came before it.
 func (s *socket) Wait() error {
-	waited := false
-	return s.raw.Read(func(fd uintptr) bool {
-		ready := waited || readableNow(fd)
-		waited = true
-		return ready
-	})
+	return s.raw.Read(readableNow)
 }
 
 // readableNow asks the system, without waiting.

@@ -96,7 +96,7 @@ func (h *house) listen(name string, change ...func(*hub.ListenerConfig)) string 
 	ln, err := transport.Listen(h.t.Context(), transport.Address{Transport: "tcp", Host: "127.0.0.1:0"},
 		transport.ListenOptions{})
 	check(h.t, err)
-	l.Attach(ln, ln.Addr())
+	l.Attach(ln)
 	go l.Serve(ln) // ends with the hub's Shutdown
 	return ln.Addr().String()
 }

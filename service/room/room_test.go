@@ -103,7 +103,7 @@ func (n *node) line(network, roomName string, exclude bool) *line {
 		if err != nil {
 			n.t.Fatal(err)
 		}
-		l.Attach(p, p.Addr())
+		l.Attach(p)
 		go l.ServePackets(p) // ends with the hub's Shutdown
 		return &line{n, r, network, p.Addr().String()}
 	}
@@ -111,7 +111,7 @@ func (n *node) line(network, roomName string, exclude bool) *line {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	l.Attach(ln, ln.Addr())
+	l.Attach(ln)
 	go l.Serve(ln) // ends with the hub's Shutdown
 	return &line{n, r, network, ln.Addr().String()}
 }
