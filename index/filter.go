@@ -1,5 +1,5 @@
-// Package index is the card file of recorded sessions: list, filter, find. It can be thrown away at any time, since it is
-// rebuilt from the recordings.
+// Package index is the card file of recorded sessions: list, filter, find. It can be thrown away at any time, since it
+// is rebuilt from the recordings.
 package index
 
 import (
@@ -16,7 +16,7 @@ type Filter struct {
 	Name      string        // contains, whatever the case
 	Remote    string        // contains, whatever the case
 	Cause     session.Cause // exactly
-	Since     int64         // began at or after, Unix µs
+	Since     int64         // were there then or later: live, or ended at or after it, Unix µs
 	Until     int64         // began before, Unix µs
 	Rooms     bool          // rooms' own recordings as well
 	Limit     int           // at most so many, the newest; 0: all
@@ -31,7 +31,7 @@ func (f Filter) Match(s *session.Summary) bool {
 		!contains(s.Name, f.Name),
 		!contains(s.Remote, f.Remote),
 		f.Cause != "" && s.Cause != f.Cause,
-		f.Since != 0 && s.Start < f.Since,
+		f.Since != 0 && s.State != session.Live && s.End < f.Since,
 		f.Until != 0 && s.Start >= f.Until,
 		!f.Rooms && f.Transport != "room" && s.Transport == "room":
 		return false
@@ -73,7 +73,7 @@ func (f Filter) where() (string, []any) {
 		add("cause = ?", string(f.Cause))
 	}
 	if f.Since != 0 {
-		add("start >= ?", f.Since)
+		add("end >= ?", f.Since)
 	}
 	if f.Until != 0 {
 		add("start < ?", f.Until)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/switchboard-relay/switchboard/session"
@@ -26,6 +27,13 @@ func sample(i int) session.Summary {
 	s.Info = session.Info{ID: session.ID(fmt.Sprintf("%012d-n1", i)), Listener: "l", Service: "echo", Transport: "tcp", Local: "a",
 		Remote: fmt.Sprintf("10.0.0.%d:1", i), Name: fmt.Sprintf("Gerät %d 设备", i), Start: int64(1000 + i), Record: session.RecordOn}
 	return s
+}
+
+func ids(list []session.Summary) (ids []session.ID) {
+	for _, s := range list {
+		ids = append(ids, s.ID)
+	}
+	return ids
 }
 
 func TestWhatIsAddedComesBackWholeNewestFirst(t *testing.T) {
@@ -60,7 +68,7 @@ func TestTheFilterMeansTheSameInMemoryAndInTheIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range []Filter{{}, {Rooms: true}, {Listener: "b"}, {Cause: session.Kicked}, {Name: "GERÄT 1"}, {Name: "设备"}, {Remote: "0.2"},
-		{Since: 1010, Until: 1020}, {Transport: "room"}, {Prefix: "00000000001"}, {Listener: "a", Name: "2", Rooms: true}, {Name: "%"}} {
+		{Since: 2010, Until: 1020}, {Transport: "room"}, {Prefix: "00000000001"}, {Listener: "a", Name: "2", Rooms: true}, {Name: "%"}} {
 		want := map[session.ID]bool{}
 		for i := range all {
 			if f.Match(&all[i]) {
@@ -83,6 +91,46 @@ func TestTheFilterMeansTheSameInMemoryAndInTheIndex(t *testing.T) {
 	}
 	if list, _ := x.List(ctx, Filter{Limit: 4}); len(list) != 4 {
 		t.Errorf("limit 4 gives %d", len(list))
+	}
+}
+
+func TestSinceAsksWhoWasThereAndUntilWhoHadBegun(t *testing.T) {
+	x := openIndex(t, filepath.Join(t.TempDir(), "index.db"))
+	ctx := context.Background()
+	lasting := func(i int, start, end int64) session.Summary {
+		s := sample(i)
+		s.Start, s.End = start, end
+		return s
+	}
+	before, across, after := lasting(1, 100, 199), lasting(2, 100, 200), lasting(3, 200, 300)
+	live := sample(4)
+	live.State, live.Start, live.End, live.Cause = session.Live, 50, 0, ""
+	if err := x.Add(ctx, []session.Summary{before, across, after}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		f    Filter
+		want []session.Summary // recorded ones, the newest start first
+		live bool
+	}{
+		{Filter{Since: 200}, []session.Summary{after, across}, true},
+		{Filter{Since: 301}, nil, true},
+		{Filter{Until: 200}, []session.Summary{before, across}, true},
+		{Filter{Until: 50}, nil, false},
+		{Filter{Since: 200, Until: 200}, []session.Summary{across}, true},
+	} {
+		list, err := x.List(ctx, c.f)
+		if err != nil || !slices.Equal(list, c.want) {
+			t.Errorf("%+v: got %v, %v; want %v", c.f, ids(list), err, ids(c.want))
+		}
+		for _, s := range []session.Summary{before, across, after} {
+			if got := c.f.Match(&s); got != slices.Contains(c.want, s) {
+				t.Errorf("%+v: Match says %v of %s, from %d to %d", c.f, got, s.ID, s.Start, s.End)
+			}
+		}
+		if got := c.f.Match(&live); got != c.live {
+			t.Errorf("%+v: Match says %v of a live session; want %v", c.f, got, c.live)
+		}
 	}
 }
 

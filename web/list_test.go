@@ -31,15 +31,15 @@ func TestTheListShowsLiveAndRecordedSessionsTheNewestFirst(t *testing.T) {
 	local := strings.Split(first.LocalAddr().String(), ":")[1]
 	for query, want := range map[string]session.ID{
 		"state=live": second.id, "state=recorded": first.id, "listener=a": first.id, "listener=b": second.id,
-		"cause=hung+up": first.id,
-		"limit=1":       second.id, "remote=:" + local: first.id, "transport=tcp&state=live": second.id,
+		"cause=hung+up": first.id, "since=" + later(): second.id,
+		"limit=1": second.id, "remote=:" + local: first.id, "transport=tcp&state=live": second.id,
 	} {
 		if list := h.list(query); len(list) != 1 || list[0].ID != want {
 			t.Errorf("?%s: got %+v; want %s", query, list, want)
 		}
 	}
-	for _, query := range []string{"listener=c", "name=nobody", "transport=udp", "since=" + later(), "until=1h",
-		"cause=kicked"} {
+	for _, query := range []string{"listener=c", "name=nobody", "transport=udp", "until=1h", "cause=kicked",
+		"state=recorded&since=" + later()} {
 		if list := h.list(query); len(list) != 0 {
 			t.Errorf("?%s: got %+v; want none", query, list)
 		}

@@ -23,7 +23,7 @@ type LsCmd struct {
 	Remote    string `placeholder:"TEXT" help:"Only those whose far end's address contains this."`
 	Transport string `placeholder:"NAME" help:"Only those over tcp, tls, udp, unix, …"`
 	Cause     string `placeholder:"CAUSE" help:"Only those that ended so: hung up, kicked, idle, …"`
-	Since     string `placeholder:"TIME" help:"Only those that were there after this: 2h, 3d, 15:04, 2026-11-30."`
+	Since     string `placeholder:"TIME" help:"Only those that were there then or later: 2h, 3d, 15:04, 2026-11-30."`
 	Until     string `placeholder:"TIME" help:"Only those that began before this."`
 	Rooms     bool   `help:"The rooms' own recordings as well."`
 	Limit     int    `default:"1000" help:"At most so many, the newest."`
