@@ -56,14 +56,11 @@ func (s *Session) parkThenReact(r Receiver) {
 // NextSoon is Next, but gives up with ErrQuiet when nothing came for a second, where parking saves anything.
 func (s *Session) NextSoon() ([]byte, error) {
 	_, waits := s.conn.(transport.Waiter)
-	return s.next(waits)
+	return s.next(waits, nil)
 }
 
 // Park waits until there is something for Next to say. It is the first thing that a fresh goroutine does.
 func (s *Session) Park() { s.park(s.conn) }
-
-// ParkFor is Park for what comes from an upstream.
-func (s *Session) ParkFor(upstream transport.Conn) { s.park(upstream) }
 
 func (s *Session) park(c transport.Conn) {
 	w, waits := c.(transport.Waiter)

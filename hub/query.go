@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/switchboard-relay/switchboard/index"
+	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/session"
 )
 
@@ -110,12 +111,16 @@ func (h *Hub) Find(ctx context.Context, prefix string) (session.Summary, error) 
 	return session.Summary{}, ambiguous
 }
 
-// Pin keeps a recorded session from retention, or gives it back.
+// Pin keeps a recorded session from retention, or gives it back. The pin lies beside the recording; the index follows.
 func (h *Hub) Pin(ctx context.Context, id session.ID, pinned bool) error {
-	if _, err := h.recorded(ctx, id); err != nil {
+	sum, err := h.recorded(ctx, id)
+	if err != nil {
 		return err
 	}
-	return h.index.SetPinned(ctx, id, pinned)
+	if err := h.store.SetPinned(sum.ID, sum.Start, pinned); err != nil {
+		return fmt.Errorf("pin recording %s: %w", sum.ID, err)
+	}
+	return h.index.SetPinned(ctx, pinned, sum.ID)
 }
 
 // Delete removes a recorded session that is not pinned.
@@ -143,7 +148,14 @@ func (h *Hub) recorded(ctx context.Context, id session.ID) (session.Summary, err
 }
 
 func (h *Hub) remove(ctx context.Context, sum session.Summary) error {
-	if err := h.store.Remove(sum.ID, sum.Start); err != nil {
+	err := h.store.Remove(sum.ID, sum.Start)
+	if errors.Is(err, recording.ErrPinned) { // the index did not know
+		if err := h.index.SetPinned(ctx, true, sum.ID); err != nil {
+			return err
+		}
+		return ErrPinned
+	}
+	if err != nil {
 		return fmt.Errorf("remove recording %s: %w", sum.ID, err)
 	}
 	return h.index.Delete(ctx, sum.ID)

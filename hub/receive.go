@@ -14,9 +14,10 @@ import (
 // Next waits for the next piece that the far end sends, records it as Received and returns it: what one read of the
 // socket gave, or one datagram. The bytes are the recording's own and valid until the next call; they must not be
 // changed. It returns io.EOF when the far end sends no more, and the *session.End when the session is ended.
-func (s *Session) Next() ([]byte, error) { return s.next(false) }
+func (s *Session) Next() ([]byte, error) { return s.next(false, nil) }
 
-func (s *Session) next(soon bool) ([]byte, error) {
+// next is Next. With soon it gives up as NextSoon does; with more, pieces that more disposes of are not returned.
+func (s *Session) next(soon bool, more func() bool) ([]byte, error) {
 	if rest := s.rest(); len(rest) > 0 {
 		s.unread = 0
 		return rest, nil
@@ -24,7 +25,7 @@ func (s *Session) next(soon bool) ([]byte, error) {
 	s.held.Release()
 	for {
 		s.arm(s.conn, &s.armed, soon)
-		err := s.conn.Receive((*receivedSink)(s))
+		err := receive(s.conn, (*receivedSink)(s), more)
 		if err == nil {
 			return s.held.Data, s.awaitStrict(s.held.Number)
 		}
@@ -38,30 +39,12 @@ func (s *Session) next(soon bool) ([]byte, error) {
 	}
 }
 
-// NextFrom waits for the next piece of an upstream and records it as Sent, before anybody writes it to the far end. It
-// is for relays: the bytes go on with WriteRecorded, and are valid until the next call or u's Release. Like NextSoon it
-// gives up with ErrQuiet when nothing came for a while.
-func (s *Session) NextFrom(upstream transport.Conn, u *Upstream) ([]byte, error) {
-	_, soon := upstream.(transport.Waiter)
-	u.held.Release()
-	u.session = s
-	for {
-		s.arm(upstream, &u.armed, soon)
-		err := upstream.Receive(u)
-		if err == nil {
-			return u.held.Data, s.awaitStrict(u.held.Number)
-		}
-		if e := s.over.Load(); e != nil {
-			return nil, e
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) || u.armed == 0 {
-			return nil, err
-		}
-		u.armed = 0
-		if err := s.lull(soon, session.Sent); err != nil {
-			return nil, err
-		}
+// receive is c.Receive, or c.ReceiveWhile where there is more.
+func receive(c transport.Conn, sink transport.Sink, more func() bool) error {
+	if r, repeats := c.(transport.Repeater); repeats && more != nil {
+		return r.ReceiveWhile(sink, more)
 	}
+	return c.Receive(sink)
 }
 
 // awaitStrict holds bytes back until they are on disk, where the listener says so.
@@ -130,31 +113,5 @@ func (r *receivedSink) Put(p []byte) error {
 	x := (*Session)(r).more()
 	x.scratch = append(x.scratch[:0], p...)
 	r.held = recording.Held{Data: x.scratch, Number: n}
-	return err
-}
-
-// Upstream records what an upstream sent as Sent. Its zero value is ready; Release gives the last bytes back.
-type Upstream struct {
-	session *Session
-	armed   int64 // when the read deadline that NextFrom set comes, Unix µs; 0: none is set
-	held    recording.Held
-	scratch []byte
-}
-
-// Release gives back the bytes of the last NextFrom.
-func (u *Upstream) Release() { u.held.Release() }
-
-// Take implements transport.Sink.
-func (u *Upstream) Take(read func([]byte) (int, error)) error {
-	h, err := u.session.log.Fill(session.Sent, read)
-	u.held = h
-	return err
-}
-
-// Put implements transport.Sink.
-func (u *Upstream) Put(p []byte) error {
-	n, err := u.session.log.Append(session.Sent, p)
-	u.scratch = append(u.scratch[:0], p...)
-	u.held = recording.Held{Data: u.scratch, Number: n}
 	return err
 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 	"time"
 
@@ -97,7 +98,11 @@ func (h *Hub) retainBatch(ctx context.Context) (more bool) {
 		if !tooOld && !tooMuch || ctx.Err() != nil {
 			return false
 		}
-		if err := h.remove(ctx, sum); err != nil {
+		err := h.remove(ctx, sum)
+		if errors.Is(err, ErrPinned) {
+			continue
+		}
+		if err != nil {
 			h.logger.Error("retention: a recording cannot be removed", "session", sum.ID, "error", err)
 			return false
 		}

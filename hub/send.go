@@ -23,11 +23,25 @@ func (s *Session) Write(p []byte) (int, error) {
 	return s.writeOut(p)
 }
 
-// WriteRecorded sends bytes that are on the record already: those of NextFrom.
-func (s *Session) WriteRecorded(p []byte) (int, error) {
+// writeRecorded is Write of bytes that are on the record already.
+func (s *Session) writeRecorded(p []byte) (int, error) {
 	s.sendMu.Lock()
 	defer s.sendMu.Unlock()
 	return s.writeOut(p)
+}
+
+// tryRecorded sends what can be sent without waiting of bytes that are on the record already, and returns how many they are.
+// An error comes again with the rest.
+func (s *Session) tryRecorded(p []byte) int {
+	if !s.sendMu.TryLock() {
+		return 0
+	}
+	defer s.sendMu.Unlock()
+	if s.box.Load() != nil {
+		return 0
+	}
+	n, _ := s.conn.TryWrite(p)
+	return n
 }
 
 // writeOut writes all of p; s.sendMu is held. What the socket did not take is put on the record.

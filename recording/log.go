@@ -3,6 +3,7 @@ package recording
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -202,7 +203,7 @@ func (l *Log) room(need int) (*chunk, error) {
 		if c := l.open; c != nil {
 			free := len(c.buf) - c.n
 			enough := need > 0 && free >= need || need == 0 && free >= len(c.buf)/4
-			if enough && (c.count == 0 || max(time.Now().UnixMicro(), l.last)-c.t0 < maxChunkSpan.Microseconds()) {
+			if enough && (c.count == 0 || l.last-c.t0 < maxChunkSpan.Microseconds()) {
 				return c, nil
 			}
 			l.grow(c)
@@ -223,8 +224,7 @@ func (l *Log) room(need int) (*chunk, error) {
 	}
 }
 
-// maxChunkSpan keeps the offsets within a chunk far below 2^32 µs, also where the clock is set forward; the sweeper closes
-// chunks long before.
+// maxChunkSpan keeps the offsets within a chunk far below 2^32 µs; the sweeper closes chunks long before.
 const maxChunkSpan = 10 * time.Minute
 
 // fresh opens a chunk; l.mu is held.
@@ -254,7 +254,9 @@ func (l *Log) grow(c *chunk) {
 // commitEvent completes the event whose data lies behind the chunk's filled part; l.mu is held.
 func (l *Log) commitEvent(c *chunk, k session.Kind, n int, at time.Time) uint64 {
 	us := max(at.UnixMicro(), l.last)
-	if c.count == 0 {
+	if c.count > 0 {
+		us = min(us, c.t0+math.MaxUint32) // where the clock was set forward, the next chunk has its time
+	} else {
 		c.first, c.t0, c.since = l.next, us, at
 		if !l.dirty {
 			l.dirty = true

@@ -31,6 +31,13 @@ type Waiter interface {
 	Wait() error
 }
 
+// Repeater is a Conn that can receive again and again with fewer system calls.
+type Repeater interface {
+	// ReceiveWhile is Receive, again and again while more says so. more is called after each piece and must not wait. It
+	// returns nil once more says no. A reset that comes together with bytes may show only at the read deadline.
+	ReceiveWhile(sink Sink, more func() bool) error
+}
+
 // Sink takes one piece of what a connection received. Exactly one of its methods is called for each piece.
 type Sink interface {
 	// Take calls read once with room for bytes; read does not wait. An error of read comes back unchanged.
@@ -48,11 +55,22 @@ func From(c net.Conn) Conn {
 	case Conn:
 		return c
 	case *net.TCPConn:
-		return newSocket(c)
+		return newSocket(c, false)
 	case *net.UnixConn:
-		return newSocket(c)
+		return newSocket(c, false)
 	}
 	return &stream{Conn: c}
+}
+
+// own is From of a connection that nobody else uses or closes.
+func own(c net.Conn) Conn {
+	switch c := c.(type) {
+	case *net.TCPConn:
+		return newSocket(c, true)
+	case *net.UnixConn:
+		return newSocket(c, true)
+	}
+	return From(c)
 }
 
 // stream is any net.Conn that is not a plain socket: it must hold a buffer while it waits.

@@ -105,7 +105,7 @@ func (l *Listener) Accept() (Conn, error) {
 	if l.tls != nil {
 		return &stream{Conn: tls.Server(c, l.tls)}, nil
 	}
-	return From(c), nil
+	return own(c), nil
 }
 
 // takePath removes a socket that a dead process left behind, but never one that is in use, nor any other file.
@@ -159,7 +159,7 @@ func Dial(ctx context.Context, a Address, conf *tls.Config) (Conn, error) {
 		return &datagrams{c.(*net.UDPConn)}, nil
 	}
 	if a.Transport != "tls" {
-		return From(c), nil
+		return own(c), nil
 	}
 	if conf == nil {
 		conf = &tls.Config{}

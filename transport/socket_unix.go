@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -24,22 +25,26 @@ type rawConn interface {
 type socket struct {
 	rawConn
 	raw    syscall.RawConn
-	writer *tryWriter // made at the first TryWrite
+	writer atomic.Pointer[tryWriter] // made at the first TryWrite
+	own    bool                      // nobody else can close it
+	inq    atomic.Int32              // see tellsInq
 }
 
-func newSocket(c rawConn) Conn {
+func newSocket(c rawConn, own bool) Conn {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return &stream{Conn: c}
 	}
-	return &socket{rawConn: c, raw: raw}
+	return &socket{rawConn: c, raw: raw, own: own}
 }
 
 // reading is what one Receive needs, with the closures that RawConn.Read wants, so that reading allocates nothing.
 type reading struct {
 	sink     Sink
+	more     func() bool
 	err      error
 	fd       uintptr
+	inq      inqReader
 	readable func(fd uintptr) bool
 	read     func(p []byte) (int, error)
 }
@@ -50,28 +55,45 @@ var readings = sync.Pool{New: func() any {
 	return r
 }}
 
-func (s *socket) Receive(sink Sink) error {
+func (s *socket) Receive(sink Sink) error { return s.receive(sink, nil) }
+
+// ReceiveWhile implements Repeater.
+func (s *socket) ReceiveWhile(sink Sink, more func() bool) error { return s.receive(sink, more) }
+
+func (s *socket) receive(sink Sink, more func() bool) error {
 	r := readings.Get().(*reading)
-	r.sink = sink
+	r.sink, r.more = sink, more
+	r.inq.on = more != nil && s.tellsInq()
 	err := s.raw.Read(r.readable)
 	if err == nil {
 		err = r.err
 	}
-	r.sink, r.err = nil, nil
+	r.sink, r.more, r.err = nil, nil, nil
 	readings.Put(r)
 	return err
 }
 
-// onReadable runs when bytes may be there, and once before the first wait.
+// onReadable runs when bytes may be there, and once before the first wait. It stays for as long as pieces are taken: the
+// runtime then keeps the readiness that comes meanwhile, and a read that would only say EAGAIN can be left out.
 func (r *reading) onReadable(fd uintptr) bool {
 	r.fd = fd
-	r.err = r.sink.Take(r.read)
-	return r.err != unix.EAGAIN
+	for {
+		r.err = r.sink.Take(r.read)
+		switch {
+		case r.err == unix.EAGAIN:
+			r.err = nil
+			return false
+		case r.err != nil || r.more == nil || !r.more():
+			return true
+		case r.inq.on && r.inq.left == 0:
+			return false
+		}
+	}
 }
 
 func (r *reading) readFD(p []byte) (int, error) {
 	for {
-		n, err := unix.Read(int(r.fd), p)
+		n, err := r.readOnce(p)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -84,6 +106,13 @@ func (r *reading) readFD(p []byte) (int, error) {
 		}
 		return n, nil
 	}
+}
+
+func (r *reading) readOnce(p []byte) (int, error) {
+	if r.inq.on {
+		return r.inq.read(r.fd, p)
+	}
+	return unix.Read(int(r.fd), p)
 }
 
 // Wait implements Waiter. It goes through as few calls as can be: those who wait here have the smallest stack. The
@@ -99,24 +128,65 @@ func readableNow(fd uintptr) bool {
 	return n > 0 || err != nil
 }
 
-// tryWriter keeps the closure that RawConn.Write wants, so that writing allocates nothing.
+// tryWriter is what TryWrite needs. Of a socket that is ours alone it knows the descriptor, and its lock keeps Close away
+// while it is used; any other is used by the runtime's leave, with a closure that is kept so that writing allocates nothing.
 type tryWriter struct {
+	mu     sync.Mutex
+	closed bool
+	fd     int
+
 	p     []byte
 	n     int
 	err   error
 	write func(fd uintptr) bool
 }
 
+// closedWriter is of sockets that were closed before their first TryWrite.
+var closedWriter = &tryWriter{closed: true}
+
+func (s *socket) newTryWriter() *tryWriter {
+	w := &tryWriter{}
+	w.write = w.once
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !s.writer.CompareAndSwap(nil, w) {
+		return s.writer.Load()
+	}
+	w.closed = s.raw.Control(func(fd uintptr) { w.fd = int(fd) }) != nil
+	return w
+}
+
 // TryWrite must not be called at the same time as Write: Write holds the descriptor's lock while it waits.
 func (s *socket) TryWrite(p []byte) (int, error) {
-	w := s.writer
+	w := s.writer.Load()
 	if w == nil {
-		w = &tryWriter{}
-		w.write = w.once
-		s.writer = w
+		w = s.newTryWriter()
 	}
+	if !s.own {
+		return w.byRuntime(s.raw, p)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return 0, net.ErrClosed
+	}
+	return tryWrite(w.fd, p)
+}
+
+// Close closes the connection. It waits for nobody but a TryWrite, which does not wait.
+func (s *socket) Close() error {
+	if s.own && !s.writer.CompareAndSwap(nil, closedWriter) {
+		w := s.writer.Load()
+		w.mu.Lock()
+		w.closed = true
+		w.mu.Unlock()
+	}
+	return s.rawConn.Close()
+}
+
+func (w *tryWriter) byRuntime(raw syscall.RawConn, p []byte) (int, error) {
 	w.p, w.n, w.err = p, 0, nil
-	err := s.raw.Write(w.write)
+	err := raw.Write(w.write)
 	w.p = nil
 	if err == nil {
 		err = w.err
@@ -125,23 +195,24 @@ func (s *socket) TryWrite(p []byte) (int, error) {
 }
 
 func (w *tryWriter) once(fd uintptr) bool {
-	for w.n < len(w.p) {
-		n, err := unix.Write(int(fd), w.p[w.n:])
-		if n > 0 {
-			w.n += n
-		}
-		switch {
-		case err == unix.EINTR:
-		case err == unix.EAGAIN:
-			return true
-		case err != nil:
-			w.err = os.NewSyscallError("write", err)
-			return true
-		case w.n < len(w.p):
-			return true // the socket is full: asking again would only say EAGAIN
+	w.n, w.err = tryWrite(int(fd), w.p)
+	return true
+}
+
+// tryWrite writes until the socket takes no more. A short write says so: asking again would only say EAGAIN.
+func tryWrite(fd int, p []byte) (int, error) {
+	for {
+		n, err := unix.Write(fd, p)
+		switch err {
+		case nil:
+			return n, nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return 0, nil
+		default:
+			return 0, os.NewSyscallError("write", err)
 		}
 	}
-	return true
 }
 
 func (s *socket) Datagrams() bool { return false }

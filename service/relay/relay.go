@@ -34,7 +34,7 @@ func (svc *Service) Start(s *hub.Session) {
 		s.Finish(err)
 		return
 	}
-	l := &line{session: s, upstream: upstream}
+	l := &line{session: s, upstream: s.Upstream(upstream)}
 	l.open.Store(2)
 	go l.down() // ends with its direction; the last to end finishes the session
 	l.up()
@@ -43,19 +43,21 @@ func (svc *Service) Start(s *hub.Session) {
 // line is one session and its upstream.
 type line struct {
 	session  *hub.Session
-	upstream transport.Conn
-	from     hub.Upstream // owned by down
+	upstream *hub.Upstream
 	open     atomic.Int32 // directions that have not ended
 }
 
 // up carries what the far end sends to the upstream, until it is quiet or has ended.
 func (l *line) up() {
-	err := l.copyUp()
-	if errors.Is(err, hub.ErrQuiet) {
+	err := l.upstream.CarryUp()
+	switch {
+	case errors.Is(err, hub.ErrQuiet):
 		go l.parkUp() // goes on with up
-		return
+	case errors.Is(err, io.EOF):
+		l.ended(halfClose(l.upstream.CloseWrite()))
+	default:
+		l.ended(err)
 	}
-	l.ended(err)
 }
 
 func (l *line) parkUp() {
@@ -65,17 +67,20 @@ func (l *line) parkUp() {
 
 // down carries what the upstream sends to the far end, until it is quiet or has ended.
 func (l *line) down() {
-	err := l.copyDown()
+	err := l.upstream.CarryDown()
 	if errors.Is(err, hub.ErrQuiet) {
 		go l.parkDown() // goes on with down
 		return
 	}
-	l.from.Release()
+	l.upstream.Release()
+	if errors.Is(err, io.EOF) {
+		err = halfClose(l.session.CloseWrite())
+	}
 	l.ended(err)
 }
 
 func (l *line) parkDown() {
-	l.session.ParkFor(l.upstream)
+	l.upstream.ParkDown()
 	l.down()
 }
 
@@ -87,51 +92,10 @@ func (l *line) ended(err error) {
 	}
 }
 
-func (l *line) copyUp() error {
-	for {
-		data, err := l.session.NextSoon()
-		if errors.Is(err, io.EOF) {
-			return halfClose(l.upstream.CloseWrite())
-		}
-		if err != nil {
-			return err
-		}
-		if _, err := l.upstream.Write(data); err != nil {
-			return upstreamError(err)
-		}
-	}
-}
-
-func (l *line) copyDown() error {
-	for {
-		data, err := l.session.NextFrom(l.upstream, &l.from)
-		if errors.Is(err, io.EOF) {
-			return halfClose(l.session.CloseWrite())
-		}
-		if errors.Is(err, hub.ErrQuiet) {
-			return err
-		}
-		if err != nil {
-			return upstreamError(err)
-		}
-		if _, err := l.session.WriteRecorded(data); err != nil {
-			return err
-		}
-	}
-}
-
 // halfClose: where a transport cannot close one direction, the end of one is the end of both.
 func halfClose(err error) error {
 	if errors.Is(err, transport.ErrUnsupported) {
 		return &session.End{Cause: session.HungUp}
 	}
 	return nil // a far end that is gone already shows in the other direction
-}
-
-func upstreamError(err error) error {
-	var end *session.End
-	if errors.As(err, &end) {
-		return err
-	}
-	return &hub.UpstreamError{Err: err}
 }
