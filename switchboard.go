@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/auth"
@@ -50,6 +51,9 @@ type Switchboard struct {
 	httpAddr net.Addr
 	serving  sync.WaitGroup
 	closed   bool
+
+	stopIndexing  context.CancelFunc // fixed after New; nil if the index needed nothing
+	indexComplete atomic.Bool
 }
 
 // Option changes how New makes a Switchboard.
@@ -129,36 +133,30 @@ func (sb *Switchboard) openData() error {
 	if err != nil {
 		return err
 	}
-	if sb.index.Fresh() {
-		sb.serving.Go(sb.refillIndex)
+	if sb.indexComplete.Store(sb.index.Complete()); !sb.index.Complete() {
+		ctx, cancel := context.WithCancel(context.Background())
+		sb.stopIndexing = cancel
+		sb.serving.Go(func() { sb.updateIndex(ctx) })
 	}
 	return nil
 }
 
-// refillIndex fills a new index from the recordings that there are.
-func (sb *Switchboard) refillIndex() {
-	var batch []session.Summary
-	add := func() error {
-		defer func() { batch = batch[:0] }()
-		return sb.index.Add(context.Background(), batch)
+// updateIndex brings the index up to date with the recordings, where the last process that had it open could not.
+func (sb *Switchboard) updateIndex(ctx context.Context) {
+	r := reindex{store: sb.store, index: sb.index, unread: func(id session.ID, err error) {
+		sb.logger.Warn("a recording cannot be read, and is not listed", "session", id, "error", err)
+	}}
+	err := r.run(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return // the next start begins again
+	case err != nil:
+		sb.logger.Error("the index could not be brought up to date with the recordings; the next start tries again", "error", err)
+		return
+	case r.added+r.removed > 0:
+		sb.logger.Info("the index was brought up to date with the recordings", "added", r.added, "removed", r.removed)
 	}
-	total := 0
-	err := sb.store.Walk(func(sum session.Summary) error {
-		batch = append(batch, sum)
-		total++
-		if len(batch) < 1000 {
-			return nil
-		}
-		return add()
-	})
-	if err == nil {
-		err = add()
-	}
-	if err != nil {
-		sb.logger.Error("the index could not be filled from the recordings; it is tried again when index.db is removed", "error", err)
-	} else if total > 0 {
-		sb.logger.Info("the index was made anew from the recordings", "recordings", total)
-	}
+	sb.indexComplete.Store(true)
 }
 
 func (sb *Switchboard) recordingOptions(inbox *hub.Inbox) recording.Options {
@@ -288,12 +286,18 @@ func (sb *Switchboard) Close() error {
 	if sb.http != nil {
 		try(sb.http.Close())
 	}
+	if sb.stopIndexing != nil {
+		sb.stopIndexing()
+	}
 	sb.serving.Wait()
 	if sb.store != nil {
 		try(sb.store.Close())
 	}
 	if sb.hub != nil {
 		sb.hub.FinishIndex()
+		if len(errs) == 0 && sb.indexComplete.Load() {
+			try(sb.index.SetComplete(ctx))
+		}
 	}
 	if sb.bus != nil {
 		try(sb.bus.Close())

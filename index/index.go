@@ -16,7 +16,7 @@ import (
 )
 
 // schemaVersion is raised whenever the tables change; an index of another version is made anew.
-const schemaVersion = 1
+const schemaVersion = 2
 
 const schema = `
 CREATE TABLE session (
@@ -29,8 +29,9 @@ CREATE TABLE session (
 CREATE INDEX session_start ON session (start DESC);
 CREATE INDEX session_listener ON session (listener, start DESC);
 CREATE INDEX session_end ON session (pinned, end);
-CREATE TABLE total (one INTEGER PRIMARY KEY CHECK (one = 1), sessions INTEGER NOT NULL, bytes INTEGER NOT NULL);
-INSERT INTO total VALUES (1, 0, 0);
+CREATE TABLE total (one INTEGER PRIMARY KEY CHECK (one = 1), sessions INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  complete INTEGER NOT NULL);
+INSERT INTO total VALUES (1, 0, 0, 0);
 CREATE TRIGGER session_insert AFTER INSERT ON session BEGIN
   UPDATE total SET sessions = sessions + 1, bytes = bytes + NEW.size; END;
 CREATE TRIGGER session_delete AFTER DELETE ON session BEGIN
@@ -41,13 +42,13 @@ CREATE TRIGGER session_update AFTER UPDATE OF size ON session BEGIN
 
 // Index is the card file of one data folder. It is safe for concurrent use.
 type Index struct {
-	write *sql.DB // one connection
-	read  *sql.DB
-	fresh bool
+	write    *sql.DB // one connection
+	read     *sql.DB
+	complete bool
 }
 
-// Open opens the index, or makes it. One that is damaged or of another version is moved aside and made anew: Fresh then
-// reports true, and the caller fills it again from the recordings.
+// Open opens the index, or makes it. One that is damaged or of another version is moved aside and made anew. Complete
+// says whether the caller has to bring it up to date with the recordings.
 func Open(path string) (*Index, error) {
 	x, err := open(path)
 	if err == nil {
@@ -103,19 +104,34 @@ func (x *Index) prepare() error {
 		return err
 	}
 	if version == schemaVersion {
-		_, err := x.write.Exec("SELECT sessions FROM total")
-		return err
+		return x.begin()
 	}
 	if version != 0 {
 		return fmt.Errorf("it is of version %d, this program writes %d", version, schemaVersion)
 	}
-	x.fresh = true
 	_, err := x.write.Exec(fmt.Sprintf("BEGIN; %s PRAGMA user_version = %d; COMMIT", schema, schemaVersion))
 	return err
 }
 
-// Fresh reports whether the index was made by Open and holds nothing of recordings that there may be.
-func (x *Index) Fresh() bool { return x.fresh }
+// begin reads the mark that SetComplete left and takes it away, on disk before anything else is written: a machine that
+// stops may lose the newest commits.
+func (x *Index) begin() error {
+	if err := x.write.QueryRow("SELECT complete FROM total").Scan(&x.complete); err != nil || !x.complete {
+		return err
+	}
+	_, err := x.write.Exec("PRAGMA synchronous = full; UPDATE total SET complete = 0; PRAGMA synchronous = normal")
+	return err
+}
+
+// Complete reports whether Open found an index that had every recording when it was closed. Else it is new, or the
+// process that had it open did not end as it should: it may lack recordings, and name some that are gone.
+func (x *Index) Complete() bool { return x.complete }
+
+// SetComplete says that the index has every recording. It is the last thing before Close.
+func (x *Index) SetComplete(ctx context.Context) error {
+	_, err := x.write.ExecContext(ctx, "UPDATE total SET complete = 1")
+	return err
+}
 
 // Close closes the file.
 func (x *Index) Close() error {
@@ -204,25 +220,80 @@ func (x *Index) query(ctx context.Context, q string, args ...any) ([]session.Sum
 	return list, rows.Err()
 }
 
-// SetPinned pins a session, or unpins it. Nothing happens if there is none of the id.
-func (x *Index) SetPinned(ctx context.Context, id session.ID, pinned bool) error {
-	_, err := x.write.ExecContext(ctx, "UPDATE session SET pinned = ? WHERE id = ?", pinned, id)
+// SetPinned pins sessions, or unpins them. Nothing happens to those that there are not.
+func (x *Index) SetPinned(ctx context.Context, pinned bool, ids ...session.ID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := x.write.ExecContext(ctx, "UPDATE session SET pinned = ?1 WHERE pinned <> ?1 "+
+		"AND id IN (SELECT value FROM json_each(?2))", pinned, string(session.JSON(ids)))
 	return err
 }
 
-// Delete takes a session out. Nothing happens if there is none of the id.
+// Delete takes sessions out. Nothing happens to those that there are not.
 func (x *Index) Delete(ctx context.Context, ids ...session.ID) error {
-	tx, err := x.write.BeginTx(ctx, nil)
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := x.write.ExecContext(ctx, "DELETE FROM session WHERE id IN (SELECT value FROM json_each(?))",
+		string(session.JSON(ids)))
+	return err
+}
+
+// Lacking are those of the ids that are not in the index.
+func (x *Index) Lacking(ctx context.Context, ids []session.ID) ([]session.ID, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := x.read.QueryContext(ctx, "SELECT value FROM json_each(?) WHERE NOT EXISTS "+
+		"(SELECT 1 FROM session WHERE id = value)", string(session.JSON(ids)))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer tx.Rollback() // does nothing after Commit
-	for _, id := range ids {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM session WHERE id = ?", id); err != nil {
-			return err
+	defer rows.Close()
+	var lacking []session.ID
+	for rows.Next() {
+		var id session.ID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
 		}
+		lacking = append(lacking, id)
 	}
-	return tx.Commit()
+	return lacking, rows.Err()
+}
+
+// Card is where a session's recording lies, and whether the index takes it for pinned.
+type Card struct {
+	ID     session.ID
+	Start  int64 // Unix µs
+	Pinned bool
+}
+
+// Cards are sessions that began at a time or later (Unix µs), the newest start first: at most limit of them, behind the
+// one given.
+func (x *Index) Cards(ctx context.Context, from int64, behind Card, limit int) ([]Card, error) {
+	rows, err := x.read.QueryContext(ctx, "SELECT id, start, pinned FROM session WHERE start BETWEEN ?1 AND ?2 "+
+		"AND (start < ?2 OR id > ?3) ORDER BY start DESC, id LIMIT ?4", from, behind.Start, behind.ID, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var cards []Card
+	for rows.Next() {
+		var c Card
+		if err := rows.Scan(&c.ID, &c.Start, &c.Pinned); err != nil {
+			return nil, err
+		}
+		cards = append(cards, c)
+	}
+	return cards, rows.Err()
+}
+
+// Began is how many sessions began at a time or later and before another (Unix µs), and how many of them are pinned.
+func (x *Index) Began(ctx context.Context, from, to int64) (sessions, pinned int, err error) {
+	err = x.read.QueryRowContext(ctx, "SELECT count(*), coalesce(sum(pinned), 0) FROM session WHERE start >= ? AND start < ?",
+		from, to).Scan(&sessions, &pinned)
+	return sessions, pinned, err
 }
 
 // Count is how many sessions there are, and how many bytes their recordings take on disk.

@@ -138,7 +138,7 @@ func TestAPinSurvivesAndTheOldestAreThoseNotPinned(t *testing.T) {
 	x := openIndex(t, filepath.Join(t.TempDir(), "index.db"))
 	ctx := context.Background()
 	x.Add(ctx, []session.Summary{sample(1), sample(2)})
-	if err := x.SetPinned(ctx, sample(1).ID, true); err != nil {
+	if err := x.SetPinned(ctx, true, sample(1).ID); err != nil {
 		t.Fatal(err)
 	}
 	x.Add(ctx, []session.Summary{sample(1)})
@@ -154,23 +154,81 @@ func TestAPinSurvivesAndTheOldestAreThoseNotPinned(t *testing.T) {
 	}
 }
 
+func TestOnlyAnIndexThatWasClosedAsCompleteIsComplete(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "index.db")
+	ctx := context.Background()
+	for i, want := range []bool{false, false, true, false} { // the mark is set at the end of the second round
+		x := openIndex(t, path)
+		if x.Complete() != want {
+			t.Errorf("round %d: Complete = %v; want %v", i, x.Complete(), want)
+		}
+		if i == 1 {
+			if err := x.SetComplete(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x.Close()
+	}
+}
+
+func TestCardsComeInPagesTheNewestFirst(t *testing.T) {
+	x := openIndex(t, filepath.Join(t.TempDir(), "index.db"))
+	ctx := context.Background()
+	var all []session.Summary
+	for i := range 25 {
+		s := sample(i)
+		s.Start, s.Pinned = int64(1000+i/10), i == 7 // many begin at one time
+		all = append(all, s)
+	}
+	if err := x.Add(ctx, all); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[session.ID]bool{}
+	last := Card{Start: 1001}
+	for {
+		cards, err := x.Cards(ctx, 1000, last, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(cards) == 0 {
+			break
+		}
+		for _, c := range cards {
+			if seen[c.ID] || c.Start > last.Start || c.Pinned != (c.ID == all[7].ID) {
+				t.Errorf("got %+v behind %+v", c, last)
+			}
+			seen[c.ID] = true
+			last = c
+		}
+	}
+	if len(seen) != 20 {
+		t.Errorf("got %d cards; want the 20 that began from 1000 to 1001", len(seen))
+	}
+	sessions, pinned, err := x.Began(ctx, 1000, 1002)
+	if sessions != 20 || pinned != 1 || err != nil {
+		t.Errorf("Began = %d, %d, %v; want 20, one of them pinned", sessions, pinned, err)
+	}
+	lacking, err := x.Lacking(ctx, []session.ID{all[0].ID, "nobody-n1", all[24].ID})
+	if err != nil || len(lacking) != 1 || lacking[0] != "nobody-n1" {
+		t.Errorf("Lacking = %v, %v; want the one that is not there", lacking, err)
+	}
+	if err := x.Delete(ctx); err != nil {
+		t.Errorf("Delete of nothing: %v", err)
+	}
+}
+
 func TestADamagedIndexIsMovedAsideAndMadeAnew(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "index.db")
 	x := openIndex(t, path)
-	if !x.Fresh() {
-		t.Error("a new index is not fresh")
+	if err := x.SetComplete(context.Background()); err != nil {
+		t.Fatal(err)
 	}
 	x.Close()
-	if again := openIndex(t, path); again.Fresh() {
-		t.Error("an index that was there is fresh")
-	} else {
-		again.Close()
-	}
 	if err := os.WriteFile(path, []byte("this is no database, and long enough to be looked at as one"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if damaged := openIndex(t, path); !damaged.Fresh() {
-		t.Error("the index made in place of a damaged one is not fresh")
+	if damaged := openIndex(t, path); damaged.Complete() {
+		t.Error("the index made in place of a damaged one is complete")
 	}
 	if _, err := os.Stat(path + ".damaged"); err != nil {
 		t.Errorf("the damaged index is gone: %v", err)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
@@ -73,6 +72,9 @@ func (r *Recording) rebuildSummary(size int64) {
 	r.sum = session.Summary{State: session.Recorded, Size: size}
 	r.sum.ID = session.ID(strings.TrimSuffix(filepath.Base(r.file.path), ".sbr"))
 	end := session.End{Cause: session.Interrupted}
+	if len(r.entries) > 0 {
+		r.sum.Start = r.entries[0].ref.t0 // near enough to find the file by, should the Opened event be lost
+	}
 	for i := range r.entries {
 		ref := &r.entries[i].ref
 		r.sum.Events = ref.last()
@@ -159,23 +161,4 @@ func numberIn(ref *chunkRef, us int64) (uint64, error) {
 		}
 	}
 	return ref.last(), nil
-}
-
-// Walk calls f with the summary of every sealed file, to rebuild an index. It reads only the ends of the files.
-func (s *Store) Walk(f func(session.Summary) error) error {
-	return filepath.WalkDir(s.sealedDir(), func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() || filepath.Ext(path) != ".sbr" {
-			return nil
-		}
-		r, err := openSealed(path)
-		if err != nil {
-			s.opt.Logger.Warn("a recording cannot be read", "file", path, "error", err)
-			return nil
-		}
-		defer r.Close()
-		return f(r.Summary())
-	})
 }

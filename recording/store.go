@@ -76,6 +76,8 @@ type Store struct {
 	sealTrouble bool        // owned by the sealer
 	idle        sync.Cond   // signalled when live or ending shrinks
 
+	pmu sync.Mutex // held while a recording is pinned, unpinned or removed
+
 	dmu   sync.Mutex
 	dirty []*Log
 	nmu   sync.Mutex
@@ -146,7 +148,7 @@ func (s *Store) sealedDir() string  { return filepath.Join(s.opt.Dir, "recording
 
 // sealedPath is where an ended session's file lies: by the hour of its start, UTC.
 func (s *Store) sealedPath(id session.ID, start int64) string {
-	return filepath.Join(s.sealedDir(), time.UnixMicro(start).UTC().Format("2006/01/02/15"), string(id)+".sbr")
+	return filepath.Join(s.sealedDir(), time.UnixMicro(start).UTC().Format(hourLayout), string(id)+".sbr")
 }
 
 // Begin begins the recording of a session with its Opened event, whose data is what about tells. While recordings fail
@@ -243,18 +245,22 @@ func (s *Store) Stats() Stats {
 	return st
 }
 
-// Remove deletes an ended session's file; one that is gone already is no error. The recording does not come back after a
-// crash, even if the journal still holds its records.
+// Remove deletes an ended session's file; one that is gone already is no error, a pinned one is ErrPinned. The recording
+// does not come back after a crash, even if the journal still holds its records.
 func (s *Store) Remove(id session.ID, start int64) error {
+	s.pmu.Lock()
+	defer s.pmu.Unlock()
 	path := s.sealedPath(id, start)
+	if exists(pinOf(path)) && exists(path) {
+		return ErrPinned
+	}
 	if err := s.noteRemoved(id, path); err != nil {
 		return err
 	}
-	err := os.Remove(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // it is gone, which is what was asked for
+	if err := unlink(path); err != nil {
+		return err
 	}
-	return err
+	return unlink(pinOf(path)) // one that was left behind by a recording that somebody else removed
 }
 
 // closePatience is how long Close waits for a disk that fails.
