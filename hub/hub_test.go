@@ -445,10 +445,14 @@ func TestRetentionRemovesTheOldestAndKeepsThePinned(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	unknown := list[2] // the oldest: pinned, and the index does not know
+	if err := n.store.SetPinned(unknown.ID, unknown.Start, true); err != nil {
+		t.Fatal(err)
+	}
 	n.Retain(ctx, hub.Retention{MaxSize: 1})
 	left, err := n.List(ctx, session.Recorded, index.Filter{})
-	if err != nil || len(left) != 1 || left[0].ID != pinned || !left[0].Pinned {
-		t.Errorf("left %v, %v; want only the pinned %s", left, err, pinned)
+	if err != nil || len(left) != 2 || left[0].ID != pinned || !left[0].Pinned || left[1].ID != unknown.ID || !left[1].Pinned {
+		t.Errorf("left %v, %v; want only the pinned %s and %s", left, err, pinned, unknown.ID)
 	}
 	if err := n.Delete(ctx, pinned); !errors.Is(err, hub.ErrPinned) {
 		t.Errorf("Delete(pinned): %v; want ErrPinned", err)
