@@ -66,11 +66,18 @@ func (c *checker) http(h *HTTPConfig) {
 			"else protects it", h.Listen)
 	}
 	c.tlsFiles("http.tls", h.TLS)
+	names := map[string]bool{}
 	for i, t := range h.Tokens {
 		path := fmt.Sprintf("http.tokens[%d]", i)
-		if t.Name == "" {
+		switch {
+		case t.Name == "":
 			c.wrong(path, "name is missing: it is shown as who did something")
+		case t.Name == adminToken:
+			c.wrong(path+".name", "%q is the token in the data folder: choose another name", t.Name)
+		case names[t.Name]:
+			c.wrong(path+".name", "two tokens are called %q: choose another name for one", t.Name)
 		}
+		names[t.Name] = true
 		c.oneOf(path+".role", t.Role, "viewer", "operator", "admin")
 		if sum, err := hex.DecodeString(t.SHA256); err != nil || len(sum) != 32 {
 			c.wrong(path+".sha256", "must be 64 hexadecimal digits: printf %%s TOKEN | sha256sum")

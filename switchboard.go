@@ -172,8 +172,11 @@ func (sb *Switchboard) recordingOptions(inbox *hub.Inbox) recording.Options {
 	return opt
 }
 
+// adminToken is the name of the token in the data folder.
+const adminToken = "admin"
+
 func newAuth(token string, more []TokenConfig) (*auth.Auth, error) {
-	tokens := []auth.Token{{Name: "admin", Role: auth.Admin, SHA256: auth.Hash(token)}}
+	tokens := []auth.Token{{Name: adminToken, Role: auth.Admin, SHA256: auth.Hash(token)}}
 	for _, t := range more {
 		tokens = append(tokens, auth.Token{Name: t.Name, Role: auth.Role(cmp.Or(t.Role, "viewer")), SHA256: t.SHA256})
 	}

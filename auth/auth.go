@@ -46,10 +46,18 @@ type Auth struct {
 	identities []Identity
 }
 
-// New checks the tokens' form.
+// New checks the tokens' form, and that each has a name of its own: it stands for who did something.
 func New(tokens []Token) (*Auth, error) {
 	a := &Auth{}
+	names := map[string]bool{}
 	for _, t := range tokens {
+		if t.Name == "" {
+			return nil, errors.New("a token has no name: it is shown as who did something")
+		}
+		if names[t.Name] {
+			return nil, fmt.Errorf("two tokens are called %q: choose another name for one", t.Name)
+		}
+		names[t.Name] = true
 		sum, err := hex.DecodeString(t.SHA256)
 		if err != nil || len(sum) != sha256.Size {
 			return nil, fmt.Errorf("token %q: sha256 must be %d hexadecimal digits", t.Name, 2*sha256.Size)
@@ -84,10 +92,14 @@ func Hash(token string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// LoadOrCreate reads the token in a file, or makes one there that only the owner can read.
+// LoadOrCreate reads the token in a file, or makes one there. Only the owner can read the file: one that others may use
+// is taken from them.
 func LoadOrCreate(path string) (string, error) {
 	b, err := os.ReadFile(path)
 	if err == nil {
+		if err := ownerOnly(path); err != nil {
+			return "", err
+		}
 		token := strings.TrimSpace(string(b))
 		if len(token) < 16 {
 			return "", fmt.Errorf("%s holds no token: remove it, and a new one is made", path)
@@ -101,4 +113,15 @@ func LoadOrCreate(path string) (string, error) {
 	rand.Read(random[:]) // never fails
 	token := base64.RawURLEncoding.EncodeToString(random[:])
 	return token, os.WriteFile(path, []byte(token+"\n"), 0o600)
+}
+
+func ownerOnly(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return fmt.Errorf("others may use %s (mode %04o): %w: remove it, and a new one is made", path, info.Mode().Perm(), err)
+	}
+	return nil
 }

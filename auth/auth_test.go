@@ -44,6 +44,33 @@ func TestBadTokensAreRefusedWithTheMend(t *testing.T) {
 	}
 }
 
+func TestEveryTokenHasANameOfItsOwn(t *testing.T) {
+	if _, err := New([]Token{{"", Viewer, Hash("t")}}); err == nil || !strings.Contains(err.Error(), "no name") {
+		t.Errorf("a token without a name: %v; want an error that says so", err)
+	}
+	two := []Token{{"ann", Viewer, Hash("one")}, {"bob", Admin, Hash("two")}, {"ann", Operator, Hash("three")}}
+	if _, err := New(two); err == nil || !strings.Contains(err.Error(), `two tokens are called "ann"`) {
+		t.Errorf("two tokens of one name: %v; want an error that names it", err)
+	}
+}
+
+func TestATokenFileThatOthersMayReadIsTakenFromThem(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(path, []byte("a token of some length\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o664); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+	token, err := LoadOrCreate(path)
+	if err != nil || token != "a token of some length" {
+		t.Fatalf("LoadOrCreate = %q, %v", token, err)
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v; want 0600", info.Mode().Perm())
+	}
+}
+
 func TestTheTokenFileIsMadeOnceAndForTheOwnerOnly(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	first, err := LoadOrCreate(path)
