@@ -211,7 +211,7 @@ func (sb *Switchboard) openHTTP() error {
 	}
 	sb.httpAddr = ln.Addr()
 	handler := web.New(web.Options{Hub: sb.hub, Auth: sb.auth, Version: sb.version, Node: sb.node, Data: sb.conf.Data,
-		Start: sb.start, Logger: sb.logger})
+		Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger})
 	sb.http = web.Server(handler, sb.logger)
 	sb.serving.Go(func() {
 		if err := sb.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
@@ -219,6 +219,15 @@ func (sb *Switchboard) openHTTP() error {
 		}
 	})
 	return nil
+}
+
+// httpHosts are the names under which REST may be asked for on a loopback address: the configured one, if it is a name.
+func httpHosts(conf HTTPConfig) []string {
+	host, _, err := net.SplitHostPort(conf.Listen)
+	if err != nil || host == "" || net.ParseIP(host) != nil {
+		return nil
+	}
+	return []string{host}
 }
 
 // URL is where REST is served.

@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -324,6 +326,51 @@ func TestProgramsThatNobodyHereWroteWork(t *testing.T) {
 			if err != nil || !strings.Contains(string(out), want) {
 				t.Errorf("%s %v: %v, printed %q; want %q", c.program, c.args, err, out, want)
 			}
+		}
+	}
+}
+
+// loopbackName is a name, other than localhost, that this machine has for a loopback address.
+func loopbackName(t *testing.T) string {
+	t.Helper()
+	names := []string{"ip6-localhost", "ip6-loopback", "localhost.localdomain", "localhost4"}
+	if name, err := os.Hostname(); err == nil {
+		names = append(names, name)
+	}
+	for _, name := range names {
+		addrs, err := net.LookupHost(name)
+		foreign := func(addr string) bool { return !net.ParseIP(addr).IsLoopback() }
+		if err == nil && len(addrs) > 0 && !slices.ContainsFunc(addrs, foreign) {
+			return name
+		}
+	}
+	t.Skipf("none of %v is a name of a loopback address here", names)
+	return ""
+}
+
+func TestRESTAnswersUnderTheNameThatItIsConfiguredWith(t *testing.T) {
+	name := loopbackName(t)
+	sb, err := switchboard.New(switchboard.Config{Data: t.TempDir(),
+		HTTP: switchboard.HTTPConfig{Listen: name + ":0", Insecure: true}},
+		switchboard.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sb.Close()
+	for host, want := range map[string]int{name: http.StatusOK, strings.ToUpper(name): http.StatusOK,
+		"localhost": http.StatusOK, "example.com": http.StatusForbidden} {
+		r, err := http.NewRequest(http.MethodGet, sb.URL()+"/healthz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("Host: %s: %d; want %d", host, resp.StatusCode, want)
 		}
 	}
 }
