@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"errors"
+
 	"github.com/switchboard-relay/switchboard/session"
 )
 
@@ -9,37 +11,57 @@ import (
 // The outbox's lock guards it.
 type delivery struct {
 	at      int64           // Unix µs of the newest, if the listener has an idle limit
-	pending session.RoomRef // First is 0 when nothing is pending
+	left    bool            // the session is no member any more: nothing is delivered
+	pending session.RoomRef // First is 0 when nothing is pending; Session and Last stay those of the newest message
 }
+
+// errLeft is what a delivery to one that has left meets.
+var errLeft = errors.New("the session has left the room")
 
 // Joined records that the session became a member of a room.
 func (s *Session) Joined(ref session.RoomRef) {
 	s.openOutbox()
+	o := s.box.Load()
+	o.mu.Lock()
+	o.delivery.left = false
+	o.delivery.pending = session.RoomRef{Session: ref.Session, Last: ref.Last}
+	o.mu.Unlock()
 	s.log.Append(session.Joined, session.JSON(ref))
 	s.log.SetBefore(true)
 }
 
-// Left records that the session is no member any more.
+// Left records that the session is no member any more, and which message was the last that it was given: whoever
+// delivers to it from now on gets an error.
 func (s *Session) Left(ref session.RoomRef) {
+	o := s.box.Load()
+	o.mu.Lock()
+	o.delivery.left = true
+	ref.Session, ref.Last = o.delivery.pending.Session, o.delivery.pending.Last
+	o.mu.Unlock()
 	s.flushDelivery()
 	s.log.SetBefore(false)
 	s.log.Append(session.Left, session.JSON(ref))
 }
 
-// Deliver sends messages of a room without waiting. An error means that the session is ending. The bytes are borrowed.
+// Deliver sends messages of a room without waiting. An error means that the session is ending, or has left. The bytes
+// are borrowed. One room's calls come one after the other.
 func (s *Session) Deliver(joined []byte, ref session.RoomRef) error {
 	o := s.box.Load()
 	o.mu.Lock()
+	p := &o.delivery.pending
+	if p.First != 0 && p.Session != ref.Session { // the room has begun another recording
+		o.mu.Unlock()
+		s.flushDelivery()
+		o.mu.Lock()
+	}
+	if o.delivery.left {
+		o.mu.Unlock()
+		return errLeft
+	}
 	if err := s.push(joined); err != nil {
 		o.mu.Unlock()
 		s.endWith(err)
 		return s.ended(err)
-	}
-	p := &o.delivery.pending
-	if p.First != 0 && p.Session != ref.Session {
-		o.mu.Unlock()
-		s.flushDelivery()
-		o.mu.Lock()
 	}
 	if p.First == 0 {
 		*p = ref
@@ -79,7 +101,7 @@ func (s *Session) flushDelivery() {
 	defer o.flush.Unlock()
 	o.mu.Lock()
 	ref := o.delivery.pending
-	o.delivery.pending = session.RoomRef{}
+	o.delivery.pending = session.RoomRef{Session: ref.Session, Last: ref.Last}
 	o.mu.Unlock()
 	if ref.First != 0 {
 		s.log.Append(session.Delivered, session.JSON(ref))

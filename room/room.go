@@ -21,7 +21,8 @@ type Member interface {
 	// Deliver gets messages, borrowed, and what they are in the room's recording. It must not wait. After an error the
 	// room forgets the member.
 	Deliver(joined []byte, ref session.RoomRef) error
-	// Joined and Left tell the member's own record. Messages delivered come after Joined.
+	// Joined and Left tell the member's own record. Messages delivered come after Joined. After Left the member refuses
+	// them with an error, and has itself noted which was the last that it took.
 	Joined(session.RoomRef)
 	Left(session.RoomRef)
 }
@@ -238,7 +239,8 @@ func (r *Room) Join(m Member, exclude bool) error {
 	return nil
 }
 
-// Leave ends a membership. Messages that are being delivered at this moment may still arrive.
+// Leave ends a membership: when it returns, the member takes nothing more, and its record says which message was the
+// last. It does not wait; Members counts the member until its shard has heard. One that has left does not join again.
 func (r *Room) Leave(m Member) {
 	m.Left(session.RoomRef{Room: r.name, Session: r.Info().ID})
 	for _, s := range r.shards { // only one of them knows it

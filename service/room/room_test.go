@@ -30,6 +30,7 @@ type node struct {
 	*hub.Hub
 	t     testing.TB
 	rooms *room.Rooms
+	store *recording.Store
 }
 
 func newNode(t testing.TB) *node {
@@ -71,7 +72,7 @@ func newNode(t testing.TB) *node {
 		idx.Close()
 		b.Close()
 	})
-	return &node{Hub: h, t: t, rooms: rooms}
+	return &node{Hub: h, t: t, rooms: rooms, store: store}
 }
 
 // line is a listener of a room.
