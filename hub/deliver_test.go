@@ -3,11 +3,17 @@ package hub_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
+	"regexp"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/transport"
 )
 
 // server is a service of one function.
@@ -51,5 +57,67 @@ func TestWhatIsDeliveredToOneThatHasLeftIsRefused(t *testing.T) {
 	}
 	if left.Session != room.Session || left.Last != 8 {
 		t.Errorf("its record says that it left behind message %d of %q; want 8 of %q", left.Last, left.Session, room.Session)
+	}
+}
+
+func TestADatagramIsSentByItselfWhoeverElseWrites(t *testing.T) {
+	n := newNode(t)
+	const each = 3000
+	room := session.RoomRef{Room: "chat", Session: session.NewID("n1")}
+	done := make(chan struct{})
+	conf := hub.ListenerConfig{Name: "line", Transport: "udp", Record: session.RecordOff}
+	l, err := n.Listener(conf, server(func(s *hub.Session) error {
+		defer close(done)
+		s.Joined(room)
+		var writing sync.WaitGroup
+		writing.Go(func() {
+			for i := range each {
+				if _, err := fmt.Fprintf(s, "written %d", i); err != nil {
+					return // the test is over
+				}
+			}
+		})
+		for i := range each {
+			text := fmt.Sprintf("delivered %d", i)
+			ref := room
+			ref.First, ref.Last, ref.Messages, ref.Bytes = uint64(i+1), uint64(i+1), 1, uint64(len(text))
+			if err := s.Deliver([]byte(text), ref); err != nil {
+				break
+			}
+		}
+		writing.Wait()
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := transport.ListenPackets(context.Background(), transport.Address{Transport: "udp", Host: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Attach(p)
+	go l.ServePackets(p) // ends with the hub's Shutdown
+	c, err := net.Dial("udp", p.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.Write([]byte("hello"))
+	go func() { <-done; c.SetReadDeadline(time.Now().Add(100 * time.Millisecond)) }()
+	whole := regexp.MustCompile(`^(written|delivered) \d+$`)
+	buf := make([]byte, 65536)
+	got := 0
+	for {
+		size, err := c.Read(buf)
+		if err != nil {
+			break
+		}
+		got++
+		if !whole.Match(buf[:size]) {
+			t.Fatalf("got the datagram %.100q; want each by itself", buf[:size])
+		}
+	}
+	if got == 0 {
+		t.Error("no datagram arrived")
 	}
 }

@@ -30,7 +30,7 @@ func (s *Session) push(p []byte) error {
 		return e
 	}
 	o := s.box.Load()
-	if o.busy {
+	if o.busy && !s.conn.Datagrams() { // a datagram is sent at once, or else would be joined with others
 		return s.keep(p)
 	}
 	n, err := s.conn.TryWrite(p)

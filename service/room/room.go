@@ -15,9 +15,9 @@ type Service struct {
 // Open makes the session a member.
 func (svc *Service) Open(s *hub.Session) error { return svc.Room.Join(s, svc.ExcludeSender) }
 
-// Receive says one chunk, or one datagram, to the room.
+// Receive says one chunk, or one datagram, to the room; an empty datagram is one too, and reaches members of datagrams.
 func (svc *Service) Receive(s *hub.Session, data []byte) error {
-	if len(data) == 0 {
+	if len(data) == 0 && !s.Datagrams() {
 		return nil
 	}
 	return svc.Room.Say(s.ID(), data)

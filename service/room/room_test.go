@@ -290,6 +290,28 @@ func TestDatagramsKeepTheirBoundariesHoweverManyWait(t *testing.T) {
 	}
 }
 
+func TestAnEmptyDatagramIsAMessage(t *testing.T) {
+	n := newNode(t)
+	stream := n.line("tcp", "chat", false).join("")
+	udp := n.line("udp", "chat", true)
+	listener, speaker := udp.join("1"), udp.join("2")
+	for _, text := range []string{"", "between", "", ""} {
+		if _, err := speaker.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	datagram := make([]byte, 100)
+	for i, want := range []string{"2", "", "between", "", ""} {
+		size, err := listener.Read(datagram)
+		if err != nil || string(datagram[:size]) != want {
+			t.Fatalf("datagram %d is %q, %v; want %q", i, datagram[:size], err, want)
+		}
+	}
+	stream.hears("12between")
+	speaker.say("end")
+	stream.hears("end")
+}
+
 func TestOneThatLeavesOrBreaksHarmsNobody(t *testing.T) {
 	n := newNode(t)
 	l := n.line("tcp", "chat", false)
