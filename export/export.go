@@ -87,6 +87,12 @@ type encoder interface {
 	end() // writes what was held back
 }
 
+// people has lines for people written by the rules of an encoder.
+type people struct{ lines *Lines }
+
+func (p people) event(e session.Event) { p.lines.Event(e) }
+func (p people) end()                  { p.lines.End() }
+
 // Write writes the events that there are now. open begins at the first event; raw bytes need it twice, since what was
 // never sent after all is known only later. Write closes what it opened, and does not wait for events to come.
 func Write(w io.Writer, f Format, d Direction, open func() (Reader, error)) error {
@@ -105,10 +111,8 @@ func Write(w io.Writer, f Format, d Direction, open func() (Reader, error)) erro
 		enc = &raw{out: out, direction: d, cuts: cuts}
 	case JSONL:
 		enc = &jsonLines{out: out, direction: d}
-	case Text:
-		enc = &text{page: page{out: out, direction: d}}
-	case Hex:
-		enc = &dump{page: page{out: out, direction: d}}
+	case Text, Hex:
+		enc = people{&Lines{Out: out, Direction: d, Hex: f == Hex, ID: true}}
 	default:
 		return fmt.Errorf("no format is called %q", f)
 	}

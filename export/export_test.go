@@ -167,7 +167,7 @@ func TestTextIsAConversationThatPeopleRead(t *testing.T) {
 			Reason: "damaged"},
 		session.Received, "\xe6", session.ReceivedEnd, nil, session.Sent, "x", session.Unsent, "1",
 		session.Closed, session.End{Cause: session.Kicked, By: "ada", Reason: "tired"})
-	want := `0:00:00.000 · opened    4tq9m2xk7bfd-n1, tcp 10.0.0.7:5000 on echo, 2023-11-14T22:13:20Z
+	want := `0:00:00.000 · opened    4tq9m2xk7bfd-n1, tcp 10.0.0.7:5000 on echo, 2023-11-14 22:13:20.000 UTC
 0:00:00.001 → sent      "Hello \"you\"\n"
 0:00:00.002 ← received  "温度 " …
 0:00:00.003 ← received  "温\x1b[31m\r\n"

@@ -6,46 +6,21 @@ import (
 	"github.com/switchboard-relay/switchboard/session"
 )
 
-// dump writes each event's bytes as hexdump -C does. Offsets count the bytes of one direction.
-type dump struct {
-	page
-	offset [2]uint64
-	line   []byte
-}
-
-func (d *dump) event(e session.Event) {
-	d.begin(e)
-	if !d.direction.Shows(e.Kind) {
-		return
-	}
-	data := e.Data
-	switch e.Kind {
-	case session.Received, session.Sent:
-	case session.Message:
-		if m, err := session.ParseRoomMessage(e.Data); err == nil {
-			data = m.Bytes
-		}
-	default:
-		d.tell(e)
-		return
-	}
-	d.heading(e.Time, e.Kind)
-	d.line = strconv.AppendInt(d.line[:0], int64(len(data)), 10)
-	d.page.line(append(d.line, " bytes"...))
-	d.rows(&d.offset[e.Kind&1], data)
-}
-
-const perRow = 16
-
-func (d *dump) rows(offset *uint64, data []byte) {
+// dump writes data under the heading as hexdump -C does.
+func (l *Lines) dump(e session.Event, data []byte) {
+	l.heading(e.Time, e.Kind)
+	l.text = strconv.AppendInt(append(l.text, l.head...), int64(len(data)), 10)
+	l.text = append(l.text, " bytes\n"...)
+	offset := &l.offsets[e.Kind&1]
 	for len(data) > 0 {
 		row := data[:min(perRow, len(data))]
-		d.line = append(appendRow(d.line[:0], *offset, row), '\n')
-		d.out.Write(d.line)
+		l.text = append(appendRow(l.text, *offset, row), '\n')
 		*offset += uint64(len(row))
 		data = data[len(row):]
 	}
 }
+
+const perRow = 16
 
 // appendRow appends one row: the offset, the bytes in two groups of eight, and their characters.
 func appendRow(b []byte, offset uint64, row []byte) []byte {
@@ -72,5 +47,3 @@ func appendRow(b []byte, offset uint64, row []byte) []byte {
 	}
 	return append(b, '|')
 }
-
-func (d *dump) end() {}

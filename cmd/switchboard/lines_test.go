@@ -13,7 +13,7 @@ const lineStart = int64(1_800_000_000_000_000)
 func shown(t *testing.T, flags viewFlags, datagrams bool, events ...session.Event) string {
 	t.Helper()
 	var out strings.Builder
-	v := &view{w: &out, flags: flags, stamp: offsetStamp(lineStart), datagrams: datagrams}
+	v := newView(&out, flags, lineStart, datagrams)
 	for i, ev := range events {
 		ev.Number, ev.Time = uint64(i+1), lineStart+int64(i)*100_000
 		if err := v.event(ev); err != nil {
@@ -78,11 +78,23 @@ func TestADatagramIsShownByItself(t *testing.T) {
 	}
 }
 
+func TestARoomsMessagesAreShownWithWhoSaidThem(t *testing.T) {
+	said := session.RoomMessage{Offset: 7, From: "4tq9m2xk7bfd-n1", Bytes: []byte("hi\n")}
+	message := session.Event{Kind: session.Message, Data: said.Append(nil)}
+	got := shown(t, viewFlags{Direction: "both"}, false, message)
+	if want := "   0:00.000 · message   4tq9m2xk7bfd \"hi\\n\"\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := shown(t, viewFlags{Direction: "both", Raw: true}, false, message); got != "hi\n" {
+		t.Errorf("raw: got %q, want what was said", got)
+	}
+}
+
 func TestHexAndRawAndOneDirection(t *testing.T) {
 	got := shown(t, viewFlags{Direction: "received", Hex: true}, false, sent("no"), received("0123456789abcdef\xff"))
 	want := `   0:00.100 ← received  17 bytes
-  00000000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|
-  00000010  ff                                                |.|
+00000000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|
+00000010  ff                                                |.|
 `
 	if got != want {
 		t.Errorf("hex: got\n%s\nwant\n%s", got, want)

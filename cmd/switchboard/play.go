@@ -59,7 +59,7 @@ func (c *PlayCmd) Run(ctx context.Context, std *stdio) error {
 func (c *PlayCmd) play(ctx context.Context, std *stdio, tape tape, sum session.Summary, from place) error {
 	out := bufio.NewWriterSize(std.out, 64<<10)
 	p := &player{tape: tape, start: sum.Start, speed: c.Speed, idle: c.Idle, out: out, raw: c.Raw,
-		view: &view{w: out, flags: c.viewFlags, stamp: offsetStamp(sum.Start), datagrams: sum.Transport == "udp"}}
+		view: newView(out, c.viewFlags, sum.Start, sum.Transport == "udp")}
 	if sum.State != session.Live {
 		p.length = micros(sum.End - sum.Start)
 	}
@@ -72,7 +72,7 @@ func (c *PlayCmd) play(ctx context.Context, std *stdio, tape tape, sum session.S
 		defer term.Restore(int(keyboard.Fd()), before)
 		p.keys = readKeys(keyboard)
 		if !c.Raw {
-			p.view.w = &returns{w: out}
+			p.view.lines.Out = &returns{w: out}
 			p.status = &statusLine{w: out, width: func() int { return terminalWidth(screen) }, events: sum.Events}
 		}
 	}

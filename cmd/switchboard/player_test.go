@@ -68,7 +68,7 @@ func played(t *testing.T, c cassette, change func(*player), from place, press fu
 		keys := make(chan key)
 		length := micros(c[len(c)-1].Time - lineStart)
 		p := &player{tape: c, start: lineStart, length: length, speed: 1, out: out, keys: keys,
-			view: &view{w: out, flags: viewFlags{Direction: "both"}, stamp: offsetStamp(lineStart)}}
+			view: newView(out, viewFlags{Direction: "both"}, lineStart, false)}
 		change(p)
 		done := make(chan struct{})
 		go func() {
@@ -187,7 +187,7 @@ func TestPlayQuitsAtOnce(t *testing.T) {
 }
 
 func TestRawPlaySeeksByDrawingAllThatComesBefore(t *testing.T) {
-	raw := func(p *player) { p.raw, p.view.flags.Raw = true, true }
+	raw := func(p *player) { p.raw, p.view.Raw = true, true }
 	got := played(t, everySecond(30), raw, place{}, func(keys chan<- key) {
 		time.Sleep(1500 * time.Millisecond)
 		keys <- keyForward // to 6.5 s: all up to 6 at once

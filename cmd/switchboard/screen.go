@@ -9,6 +9,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/switchboard-relay/switchboard/export"
 )
 
 // screen shows what arrives on the standard output, and what happens on the standard error. On a terminal the two do
@@ -19,9 +21,9 @@ type screen struct {
 	harmless bool // control characters are made visible
 	together bool // output and notices appear on the same terminal
 
-	mu     sync.Mutex
-	held   []byte // the first bytes of a character
-	inLine bool   // the output's last line has not ended
+	mu      sync.Mutex
+	decoder export.Decoder
+	inLine  bool // the output's last line has not ended
 }
 
 func newScreen(std *stdio, c *ConnectCmd) *screen {
@@ -37,10 +39,8 @@ func (s *screen) data(b []byte) error {
 	case s.hex:
 		b = []byte(hex.Dump(b))
 	case s.harmless:
-		b = append(s.held, b...)
-		cut := len(b) - unfinished(b)
-		s.held = bytes.Clone(b[cut:])
-		b = visible(b[:cut])
+		b, _ = s.decoder.Take(b)
+		b = visible(b)
 	}
 	if len(b) > 0 {
 		s.inLine = b[len(b)-1] != '\n'

@@ -51,8 +51,7 @@ func (c *WatchCmd) Run(ctx context.Context, std *stdio) error {
 	if c.JSON {
 		w.show = c.lines(out)
 	} else {
-		v := &view{w: out, flags: c.viewFlags, datagrams: sum.Transport == "udp"}
-		w.show = v.event
+		w.show = newView(out, c.viewFlags, 0, sum.Transport == "udp").event
 	}
 	err = w.run(ctx)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -81,10 +80,9 @@ func (c *WatchCmd) from() (uint64, error) {
 
 // lines shows events as JSON lines.
 func (c *WatchCmd) lines(w io.Writer) func(session.Event) error {
-	filter := view{flags: c.viewFlags}
 	var line []byte
 	return func(ev session.Event) error {
-		if !filter.shows(ev) {
+		if !c.shows(ev) {
 			return nil
 		}
 		line = append(export.AppendJSON(line[:0], ev), '\n')

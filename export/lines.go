@@ -1,0 +1,283 @@
+package export
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// Lines writes events as lines that people read. What crossed the wire stands in quotes, with control characters and
+// bytes that are no UTF-8 as escapes, or in a hex dump: nothing of it can command a terminal. It is for one goroutine.
+type Lines struct {
+	// fixed before the first event
+	Out       io.Writer // gets all lines of an event with one Write
+	Direction Direction
+	Hex       bool                            // bytes as hexdump -C shows them; offsets count the bytes of one direction
+	Datagrams bool                            // each event is a message of its own; an Opened event says so as well
+	ID        bool                            // the line of an Opened event names the session
+	Zone      *time.Location                  // of dates; nil means UTC
+	Stamp     func(b []byte, us int64) []byte // appends what a line begins with; nil: the time since the first event
+
+	started  bool
+	start    int64 // Unix µs of the first event
+	decoders [2]Decoder
+	heldAt   [2]int64 // when what a decoder holds came, Unix µs
+	offsets  [2]uint64
+	head     []byte // of the line that is being written
+	pad      []byte // as wide as the head
+	text     []byte // of the event
+}
+
+// Event writes what an event tells. The bytes that begin a character whose rest has not come are held back for the next
+// event of the same direction. The error is that of Out.
+func (l *Lines) Event(e session.Event) error {
+	l.begin(e)
+	if !l.Direction.Shows(e.Kind) {
+		return nil
+	}
+	switch e.Kind {
+	case session.Received, session.Sent:
+		l.data(e)
+	case session.Message:
+		l.message(e)
+	case session.ReceivedEnd:
+		l.release(session.Received)
+		l.tell(e)
+	case session.SentEnd, session.Unsent:
+		l.release(session.Sent)
+		l.tell(e)
+	case session.Gap, session.Closed:
+		l.releaseAll()
+		l.tell(e)
+	default:
+		l.tell(e)
+	}
+	return l.flush()
+}
+
+// End writes what is held back, when no more events come.
+func (l *Lines) End() error {
+	l.releaseAll()
+	return l.flush()
+}
+
+// Forget drops what is held back: the next event is from another place.
+func (l *Lines) Forget() {
+	for i := range l.decoders {
+		l.decoders[i].Release()
+		l.offsets[i] = 0
+	}
+}
+
+func (l *Lines) flush() error {
+	if len(l.text) == 0 {
+		return nil
+	}
+	_, err := l.Out.Write(l.text)
+	l.text = l.text[:0]
+	return err
+}
+
+// begin takes what the first events say of the whole session.
+func (l *Lines) begin(e session.Event) {
+	if !l.started {
+		l.started, l.start = true, e.Time
+	}
+	if e.Kind == session.Opened {
+		var info session.Info
+		if json.Unmarshal(e.Data, &info) == nil {
+			l.Datagrams = info.Transport == "udp"
+		}
+	}
+}
+
+func (l *Lines) data(e session.Event) {
+	if l.Hex {
+		l.dump(e, e.Data)
+		return
+	}
+	data, held := e.Data, false
+	if !l.Datagrams {
+		if data, held = l.decoders[e.Kind&1].Take(e.Data); held {
+			l.heldAt[e.Kind&1] = e.Time
+		}
+	}
+	l.heading(e.Time, e.Kind)
+	l.quoted(data, held)
+}
+
+// message writes what somebody said in a room.
+func (l *Lines) message(e session.Event) {
+	m, err := session.ParseRoomMessage(e.Data)
+	switch {
+	case err != nil && l.Hex:
+		l.dump(e, e.Data)
+	case err != nil:
+		l.heading(e.Time, e.Kind)
+		l.quoted(e.Data, false)
+	case l.Hex:
+		l.dump(e, m.Bytes)
+	default:
+		from := "nobody"
+		if id, err := session.ParseID(string(m.From)); err == nil {
+			from = id.Short()
+		}
+		l.heading(e.Time, e.Kind)
+		l.head = append(append(l.head, from...), ' ')
+		l.quoted(m.Bytes, false)
+	}
+}
+
+// heading makes the beginning of an event's first line: when, which way, what.
+func (l *Lines) heading(at int64, k session.Kind) {
+	b := l.head[:0]
+	if l.Stamp != nil {
+		b = l.Stamp(b, at)
+	} else {
+		b = appendOffset(b, at-l.start)
+	}
+	b = append(append(append(b, ' '), arrow(k)...), ' ')
+	b = append(b, k.String()...)
+	for n := len(k.String()); n < 9; n++ {
+		b = append(b, ' ')
+	}
+	l.head = append(b, ' ')
+}
+
+// quoted writes data under the heading, each line of it on a line. If its end is held back, that is marked.
+func (l *Lines) quoted(data []byte, held bool) {
+	head := l.head
+	for {
+		i := bytes.IndexByte(data, '\n') + 1
+		last := i == 0 || i == len(data)
+		part := data
+		if !last {
+			part, data = data[:i], data[i:]
+		}
+		l.text = appendQuoted(append(l.text, head...), part)
+		if last && held {
+			l.text = append(l.text, " …"...)
+		}
+		l.text = append(l.text, '\n')
+		if last {
+			return
+		}
+		head = l.padding()
+	}
+}
+
+// padding is as wide as the heading, whose arrow is of more bytes than columns.
+func (l *Lines) padding() []byte {
+	width := utf8.RuneCount(l.head)
+	for len(l.pad) < width {
+		l.pad = append(l.pad, ' ')
+	}
+	return l.pad[:width]
+}
+
+func (l *Lines) release(k session.Kind) {
+	if rest := l.decoders[k&1].Release(); len(rest) > 0 {
+		l.heading(l.heldAt[k&1], k)
+		l.quoted(rest, false)
+	}
+}
+
+func (l *Lines) releaseAll() {
+	l.release(session.Received)
+	l.release(session.Sent)
+}
+
+// tell writes a line about an event that carries no bytes of the wire.
+func (l *Lines) tell(e session.Event) {
+	l.heading(e.Time, e.Kind)
+	quoted := strconv.AppendQuote(nil, l.tale(e))
+	text := bytes.ReplaceAll(quoted[1:len(quoted)-1], []byte(`\"`), []byte(`"`))
+	l.text = append(append(l.text, l.head...), text...)
+	l.text = append(bytes.TrimRight(l.text, " "), '\n')
+}
+
+// tale is what an event that carries no bytes of the wire tells.
+func (l *Lines) tale(e session.Event) string {
+	switch e.Kind {
+	case session.Opened:
+		var info session.Info
+		if json.Unmarshal(e.Data, &info) == nil {
+			return l.opening(info)
+		}
+	case session.Closed:
+		var end session.End
+		if json.Unmarshal(e.Data, &end) == nil {
+			return end.Error()
+		}
+	case session.Gap:
+		var missing session.Missing
+		if json.Unmarshal(e.Data, &missing) == nil {
+			return fmt.Sprintf("%d events with %d bytes are missing: %s", missing.Events, missing.Bytes, missing.Reason)
+		}
+	case session.Joined, session.Left, session.Delivered:
+		var ref session.RoomRef
+		if json.Unmarshal(e.Data, &ref) == nil {
+			return "room " + ref.Room
+		}
+	case session.ReceivedEnd:
+		return "the far end sends no more"
+	case session.SentEnd:
+		return "nothing more is sent to the far end"
+	case session.Unsent:
+		return "the far end never took the last " + string(e.Data) + " bytes"
+	}
+	return string(e.Data)
+}
+
+func (l *Lines) opening(info session.Info) string {
+	text, zone := "", time.UTC
+	if l.ID {
+		text = string(info.ID) + ", "
+	}
+	if l.Zone != nil {
+		zone = l.Zone
+	}
+	text += fmt.Sprintf("%s %s on %s, %s", info.Transport, info.Remote, info.Listener,
+		time.UnixMicro(info.Start).In(zone).Format("2006-01-02 15:04:05.000 MST"))
+	if info.Record == session.RecordOff {
+		text += ", not recorded: only what comes from now on"
+	}
+	return text
+}
+
+// arrow shows the way as seen from Switchboard: ← came in from the far end, → went out to it, · is neither.
+func arrow(k session.Kind) string {
+	switch k {
+	case session.Received, session.ReceivedEnd:
+		return "←"
+	case session.Sent, session.SentEnd, session.Unsent:
+		return "→"
+	}
+	return "·"
+}
+
+// appendOffset appends µs as h:mm:ss.mmm.
+func appendOffset(b []byte, us int64) []byte {
+	ms := max(us, 0) / 1000
+	b = strconv.AppendInt(b, ms/3600_000, 10)
+	b = append(b, ':')
+	b = appendDigits(b, ms/60_000%60, 10)
+	b = append(b, ':')
+	b = appendDigits(b, ms/1000%60, 10)
+	b = append(b, '.')
+	return appendDigits(b, ms%1000, 100)
+}
+
+// appendDigits appends n with as many digits as unit has.
+func appendDigits(b []byte, n, unit int64) []byte {
+	for ; unit > 0; unit /= 10 {
+		b = append(b, byte('0'+n/unit%10))
+	}
+	return b
+}
