@@ -39,7 +39,7 @@ func (d *datagrams) Datagrams() bool                { return true }
 
 // Packets is a UDP socket that sorts its datagrams into flows, one for each remote address and port.
 type Packets struct {
-	conn  *net.UDPConn
+	conn  *net.UDPConn // where there is no batch
 	local net.Addr
 
 	mu    sync.Mutex
@@ -58,7 +58,10 @@ func ListenPackets(ctx context.Context, a Address) (*Packets, error) {
 	conn := c.(*net.UDPConn)
 	conn.SetReadBuffer(udpReadBuffer) // best effort: the system may allow less
 	p := &Packets{conn: conn, local: conn.LocalAddr(), flows: map[netip.AddrPort]*Flow{}}
-	p.batch = newPacketBatch(conn)
+	if p.batch, err = newPacketBatch(conn); err != nil {
+		conn.Close()
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -66,7 +69,12 @@ func ListenPackets(ctx context.Context, a Address) (*Packets, error) {
 func (p *Packets) Addr() net.Addr { return p.local }
 
 // Close stops listening. Flows can write no more.
-func (p *Packets) Close() error { return p.conn.Close() }
+func (p *Packets) Close() error {
+	if p.batch != nil {
+		return p.batch.Close()
+	}
+	return p.conn.Close()
+}
 
 // Serve reads datagrams until the socket is closed, and calls open for the first one of each flow. If open returns
 // false, the datagram is dropped and the next one of that remote asks again. After open, each datagram goes to
@@ -217,10 +225,16 @@ func (f *Flow) Write(p []byte) (int, error) {
 	if f.closed.Load() {
 		return 0, net.ErrClosed
 	}
-	if b := f.packets.batch; b != nil && b.defers(p, f.remote) {
-		return len(p), nil
+	b := f.packets.batch
+	if b == nil {
+		return f.packets.conn.WriteToUDPAddrPort(p, f.remote)
 	}
-	return f.packets.conn.WriteToUDPAddrPort(p, f.remote)
+	if !b.defers(p, f.remote) {
+		if err := b.writeTo(p, f.remote); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
 }
 
 // TryWrite sends one datagram.
