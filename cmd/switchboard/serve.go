@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/switchboard-relay/switchboard"
+	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/transport"
 )
 
@@ -125,23 +126,47 @@ func serveProfiles(ctx context.Context, addr string) error {
 // printWelcome says what listens where, where the data lies, and what to try next.
 func (c *ServeCmd) printWelcome(w io.Writer, sb *switchboard.Switchboard) {
 	fmt.Fprintf(w, "Switchboard %s, node %s\n\nListeners\n", version(), sb.Hub().Node())
-	listeners := sb.Hub().Listeners()
-	width := 0
-	for _, l := range listeners {
-		width = max(width, len(l.Name))
+	var rows [][]string
+	for _, l := range sb.Hub().Listeners() {
+		rows = append(rows, []string{l.Name, l.Transport + "://" + sb.Addr(l.Name).String(), describe(l.Service)})
 	}
-	for _, l := range listeners {
-		fmt.Fprintf(w, "  %-*s  %-28s  %s\n", width, l.Name, l.Transport+"://"+sb.Addr(l.Name).String(), describe(l.Service))
-	}
-	if len(listeners) == 0 {
+	if len(rows) == 0 {
 		fmt.Fprintln(w, "  none: the configuration has no listeners")
 	}
-	fmt.Fprintf(w, "\nREST         %s/api/v1/ (token in %s)\n", sb.URL(), filepath.Join(sb.Data(), "token"))
+	writeAligned(w, rows)
+	fmt.Fprintf(w, "\nREST         %s/api/v1/\n", sb.URL())
+	fmt.Fprintf(w, "Token        %s\n", filepath.Join(sb.Data(), "token"))
 	fmt.Fprintf(w, "Recordings   %s\n", filepath.Join(sb.Data(), "recordings"))
 	if n := transport.FileLimit(); n > 0 {
 		fmt.Fprintf(w, "Open files   %d at most\n", n)
 	}
-	fmt.Fprintf(w, "\nTry, in another terminal\n%s\nStop with Ctrl-C.\n", c.suggestions(sb))
+	fmt.Fprintln(w, "\nTry, in another terminal")
+	writeAligned(w, c.suggestions(sb))
+	fmt.Fprint(w, "With an id that ls prints, or its first characters: watch ID, play ID, kick ID, export ID.\n\n"+
+		"Stop with Ctrl-C.\n")
+}
+
+// writeAligned writes rows whose cells stand below each other. The last cell of a row widens no column, nor does one that
+// is very long.
+func writeAligned(w io.Writer, rows [][]string) {
+	const most = 60
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row[:len(row)-1] {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			if len(cell) <= most {
+				widths[i] = max(widths[i], len(cell))
+			}
+		}
+	}
+	for _, row := range rows {
+		for i, cell := range row[:len(row)-1] {
+			fmt.Fprintf(w, "  %-*s", widths[i], cell)
+		}
+		fmt.Fprintf(w, "  %s\n", row[len(row)-1])
+	}
 }
 
 func describe(service string) string {
@@ -149,7 +174,7 @@ func describe(service string) string {
 	case "sink":
 		return "sink: receives, answers nothing"
 	case "echo":
-		return "echo: answers every chunk with the time and the chunk"
+		return "echo: answers every chunk"
 	case "room":
 		return "room: every chunk goes to every client"
 	case "relay":
@@ -158,43 +183,58 @@ func describe(service string) string {
 	return service
 }
 
-// suggestions are commands that work when pasted: they name this program as it was started, and this data folder.
-func (c *ServeCmd) suggestions(sb *switchboard.Switchboard) string {
-	program := programName()
-	data := ""
-	if sb.Data() != switchboard.DefaultData() {
-		data = " --data " + shellQuote(sb.Data())
+// suggestions are commands that work when they are pasted one after the other, whatever folder the other terminal is in.
+func (c *ServeCmd) suggestions(sb *switchboard.Switchboard) (rows [][]string) {
+	program, folder := programName()
+	if folder != "" {
+		rows = append(rows, []string{"cd " + shellQuote(folder)})
 	}
-	var b strings.Builder
-	for _, l := range sb.Hub().Listeners() {
-		if l.Service == "echo" {
-			fmt.Fprintf(&b, "  %s connect %s://%s    # type something\n", program, l.Transport, sb.Addr(l.Name))
-			break
-		}
+	if os.Getenv("SWITCHBOARD_DATA") != "" || sb.Data() != switchboard.DefaultData() {
+		rows = append(rows, []string{"export SWITCHBOARD_DATA=" + shellQuote(absolute(sb.Data()))})
 	}
-	fmt.Fprintf(&b, "  %s ls%s                  # every session, live and recorded\n", program, data)
-	fmt.Fprintf(&b, "  %s watch%s ID            # an id of that list, or its first characters\n", program, data)
-	fmt.Fprintf(&b, "  %s play%s ID\n", program, data)
-	return b.String()
+	if l := tryFirst(sb.Hub().Listeners()); l != nil {
+		url := l.Transport + "://" + sb.Addr(l.Name).String()
+		rows = append(rows, []string{program + " connect " + shellQuote(url), "# type something; Ctrl-C ends"})
+	}
+	return append(rows, []string{program + " ls", "# every session, live and recorded"})
 }
 
-// programName is how the user can start this program again: go run's own way if that is how it runs.
-func programName() string {
+// tryFirst is the listener that shows most to somebody who connects, nil if there is none to connect to.
+func tryFirst(listeners []hub.ListenerStatus) *hub.ListenerStatus {
+	for _, service := range []string{"echo", "room", "sink"} {
+		for i, l := range listeners {
+			if l.Service == service && (l.Transport == "tcp" || l.Transport == "unix") {
+				return &listeners[i]
+			}
+		}
+	}
+	return nil
+}
+
+// programName is how this program can be started again, and, where that depends on it, in which folder: with go run's
+// own way if that is how it runs.
+func programName() (name, folder string) {
 	exe, err := os.Executable()
-	if err != nil {
-		return "switchboard"
+	switch {
+	case err != nil:
+		return "switchboard", ""
+	case strings.Contains(exe, string(filepath.Separator)+"go-build"):
+		return "go run ./cmd/switchboard", absolute(".")
+	case os.Args[0] == filepath.Base(os.Args[0]):
+		return shellQuote(os.Args[0]), ""
 	}
-	if strings.Contains(exe, string(filepath.Separator)+"go-build") {
-		return "go run ./cmd/switchboard"
+	return shellQuote(absolute(os.Args[0])), ""
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
 	}
-	if os.Args[0] == filepath.Base(os.Args[0]) {
-		return os.Args[0]
-	}
-	return shellQuote(os.Args[0])
+	return path
 }
 
 func shellQuote(s string) string {
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./") == "" {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:") == "" {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"

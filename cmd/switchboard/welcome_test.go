@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+const welcomeConfig = `
+http: {listen: "127.0.0.1:0"}
+listeners:
+  - {name: a-long-name-of-a-listener, listen: "udp://127.0.0.1:0", service: sink}
+  - {name: chat, listen: "unix://SOCKET", service: room}
+  - {name: echo, listen: "tcp://[::1]:0", service: echo}
+`
+
+// welcome runs the program's serve in a folder, and returns what it prints before it is ready.
+func welcome(t *testing.T, dir string) (lines []string) {
+	t.Helper()
+	text := strings.ReplaceAll(welcomeConfig, "SOCKET", filepath.Join(dir, "chat.sock"))
+	if err := os.WriteFile(filepath.Join(dir, "line.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("./switchboard", "serve", "--config", "line.yaml", "--data", "it's data")
+	cmd.Dir = dir
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	in := bufio.NewScanner(out)
+	for in.Scan() {
+		lines = append(lines, in.Text())
+		if strings.HasPrefix(in.Text(), "Stop with") {
+			return lines
+		}
+	}
+	t.Fatalf("serve printed %q, and no more", lines)
+	return nil
+}
+
+// below are the lines that stand indented below a heading.
+func below(lines []string, heading string) (rows []string) {
+	i := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, heading) })
+	for _, line := range lines[i+1:] {
+		if !strings.HasPrefix(line, "  ") {
+			break
+		}
+		rows = append(rows, line)
+	}
+	return rows
+}
+
+func TestWhatServePrintsIsAlignedAndItsCommandsWorkWhenPasted(t *testing.T) {
+	dir, err := os.MkdirTemp("", "sb") // short, as a socket's path has to be
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "switchboard"), ".").CombinedOutput()
+	if err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	lines := welcome(t, dir)
+	for _, line := range lines {
+		if n := utf8.RuneCountInString(strings.ReplaceAll(line, dir, "")); n > 100 {
+			t.Errorf("a line of %d columns: %s", n, line)
+		}
+	}
+	listeners, try := below(lines, "Listeners"), below(lines, "Try")
+	aligned := func(rows []string, marks ...string) {
+		columns := map[int]bool{}
+		for _, row := range rows {
+			for _, mark := range marks {
+				if i := strings.Index(row, mark); i >= 0 {
+					columns[i] = true
+				}
+			}
+		}
+		if len(columns) != 1 {
+			t.Errorf("%q stand in columns %v; want one:\n%s", marks, columns, strings.Join(rows, "\n"))
+		}
+	}
+	aligned(listeners, "udp://", "unix://", "tcp://")
+	aligned(listeners, "sink:", "room:", "echo:")
+	aligned(try, "# ")
+	script := strings.Join(try, "\n")
+	sh := exec.Command("sh", "-ec", script)
+	sh.Dir = t.TempDir()
+	sh.Stdin = strings.NewReader("something\n")
+	out, err = sh.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "reply: something") || !strings.Contains(string(out), "hung up") {
+		t.Errorf("pasted:\n%s\n%v:\n%s\nwant the echo of a line, and the session in the list", script, err, out)
+	}
+}
