@@ -231,7 +231,6 @@ type sealWriter struct {
 	off     int64 // written
 	buf     []byte
 	entries []indexEntry
-	scratch []byte
 	totals  session.Totals // counted where they are not known
 	name    string
 }

@@ -18,7 +18,7 @@ func TestMetricsTellOfSessionsListenersAndTheJournal(t *testing.T) {
 	c := h.call(addr)
 	c.say("hello")
 	c.hangUp()
-	c = h.call(addr)
+	h.call(addr)
 	refused, err := http.Get("http://" + addr) // one too many
 	if err == nil {
 		refused.Body.Close()
