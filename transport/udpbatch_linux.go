@@ -207,15 +207,17 @@ func (b *packetBatch) defers(data []byte, to netip.AddrPort) bool {
 	return true
 }
 
+// empty is where the bytes of a datagram without any lie.
+var empty byte
+
 // flush sends what waits; b.mu is held. A datagram that the system does not take is lost, as any can be.
 func (b *packetBatch) flush() {
 	if b.count == 0 {
 		return
 	}
 	start := 0
-	var empty [1]byte
 	for i := range b.count {
-		b.outIov[i].Base = &empty[0]
+		b.outIov[i].Base = &empty
 		if b.ends[i] > start {
 			b.outIov[i].Base = &b.arena[start]
 		}

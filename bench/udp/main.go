@@ -33,8 +33,8 @@ type way struct {
 	pid        int
 	server     *benchkit.Server // nil for the peer
 
-	rate, cpu   benchkit.Series
-	lost, wrong uint64
+	rate, cpu, allocs benchkit.Series
+	lost              uint64
 }
 
 func run(r *benchkit.Run) error {
@@ -82,6 +82,8 @@ func (w *way) measure(load *benchkit.Child) error {
 	if err != nil {
 		return err
 	}
+	counted := make(chan allocations, 1)
+	go func() { counted <- w.allocations() }() // ends before the load does
 	var res result
 	if err := load.Call(order{w.addr, peers, inFlight, size, lasts}, &res); err != nil {
 		return err
@@ -93,19 +95,57 @@ func (w *way) measure(load *benchkit.Child) error {
 	if res.Wrong > 0 || res.Echoed == 0 {
 		return fmt.Errorf("%d datagrams came back, %d of them with other bytes", res.Echoed, res.Wrong)
 	}
-	w.rate = append(w.rate, float64(res.Echoed)/res.Seconds)
+	w.rate = append(w.rate, res.rate())
 	w.cpu = append(w.cpu, (after-before).Seconds()/float64(res.Echoed))
 	w.lost += res.Lost
+	if a := <-counted; w.server != nil && a.err == nil {
+		w.allocs = append(w.allocs, max(0, a.count/(res.rate()*a.lasted.Seconds())))
+	} else if a.err != nil {
+		return a.err
+	}
 	return nil
 }
 
+func (r result) rate() float64 { return float64(r.Echoed) / r.Seconds }
+
+// allocations is how many objects the server allocated while datagrams flowed, without those that counting took.
+type allocations struct {
+	count  float64
+	lasted time.Duration
+	err    error
+}
+
+// allocations counts once every flow has been opened.
+func (w *way) allocations() (a allocations) {
+	if w.server == nil {
+		return a
+	}
+	var at [3]uint64
+	var when [3]time.Time
+	time.Sleep(lasts / 4)
+	for i := range at {
+		when[i] = time.Now()
+		if at[i], a.err = w.server.Mallocs(); a.err != nil {
+			return a
+		}
+		if i == 1 {
+			time.Sleep(lasts / 2)
+		}
+	}
+	a.count, a.lasted = float64(at[2]-at[1])-float64(at[1]-at[0]), when[2].Sub(when[1])
+	return a
+}
+
 func report(r *benchkit.Run, ways []*way) {
+	r.Note("Allocations are all of the server's, its journal's and its timers' included: 0 is less than one for 200 datagrams.")
 	peer := ways[0]
 	for _, w := range ways[1:] {
 		r.Add(benchkit.Row{Name: "datagrams echoed, " + w.name, Ours: w.rate, Peer: peer.rate, PeerName: peer.name,
 			Unit: benchkit.PerSecond, Target: benchkit.RatioAtLeast(0.75)})
 		r.Add(benchkit.Row{Name: "server's CPU each, " + w.name, Ours: w.cpu, Peer: peer.cpu, PeerName: peer.name,
 			Unit: benchkit.Micros})
+		r.Add(benchkit.Row{Name: "allocations a datagram, " + w.name, Ours: w.allocs, Unit: benchkit.Decimal,
+			Target: benchkit.AtMost(0.005, benchkit.Decimal)})
 		r.Note("%s: %d datagrams were lost and sent again.", w.name, w.lost)
 	}
 	r.Note("Every datagram that came back was compared with what was sent. recvmmsg is a Go program of its own that "+

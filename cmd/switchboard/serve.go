@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"expvar"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,11 +23,11 @@ import (
 
 // ServeCmd runs a server.
 type ServeCmd struct {
-	Config   string `help:"Configuration file (YAML). Without one, the configuration that 'switchboard config' prints." short:"c" type:"path" env:"SWITCHBOARD_CONFIG"`
-	Data     string `help:"Data folder: recordings, index, token." type:"path" env:"SWITCHBOARD_DATA"`
-	HTTP     string `help:"Where REST is served, HOST:PORT; overrides http.listen." name:"http" env:"SWITCHBOARD_HTTP"`
-	LogLevel string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"SWITCHBOARD_LOG_LEVEL"`
-	LogJSON  bool   `help:"Log as JSON lines." env:"SWITCHBOARD_LOG_JSON"`
+	Config   string     `help:"Configuration file; see 'switchboard config'." short:"c" type:"path" env:"SWITCHBOARD_CONFIG"`
+	Data     string     `help:"Data folder: recordings, index, token." type:"path" env:"SWITCHBOARD_DATA"`
+	HTTP     string     `help:"Where REST is served, HOST:PORT; overrides http.listen." name:"http" env:"SWITCHBOARD_HTTP"`
+	LogLevel slog.Level `help:"debug, info, warn or error." default:"info" env:"SWITCHBOARD_LOG_LEVEL"`
+	LogJSON  bool       `help:"Log as JSON lines." env:"SWITCHBOARD_LOG_JSON"`
 }
 
 // config is the file, then what environment and flags override.
@@ -73,17 +74,17 @@ func (c *ServeCmd) Run(ctx context.Context, std *stdio) error {
 	for _, l := range sb.Hub().Listeners() {
 		live += l.Live
 	}
-	fmt.Fprintf(std.out, "Stopping: %d live sessions end as \"shutdown\", recordings are sealed. Once more to stop at once.\n", live)
+	fmt.Fprintf(std.out, "Stopping: %d live sessions end as \"shutdown\", recordings are sealed. "+
+		"Once more to stop at once.\n", live)
 	return sb.Close()
 }
 
 func (c *ServeCmd) logger(w io.Writer) *slog.Logger {
-	var level slog.Level
-	level.UnmarshalText([]byte(c.LogLevel)) // kong has checked it
+	opt := &slog.HandlerOptions{Level: c.LogLevel}
 	if c.LogJSON {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+		return slog.New(slog.NewJSONHandler(w, opt))
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(w, opt))
 }
 
 func (c *ServeCmd) reloadOnHangup(ctx context.Context, sb *switchboard.Switchboard, logger *slog.Logger) {
@@ -108,7 +109,7 @@ func (c *ServeCmd) reloadOnHangup(ctx context.Context, sb *switchboard.Switchboa
 	}
 }
 
-// serveProfiles serves net/http/pprof, for those who measure.
+// serveProfiles serves net/http/pprof and expvar, for those who measure.
 func serveProfiles(ctx context.Context, addr string) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -118,6 +119,7 @@ func serveProfiles(ctx context.Context, addr string) error {
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.Handle("/debug/vars", expvar.Handler())
 	context.AfterFunc(ctx, func() { ln.Close() })
 	go http.Serve(ln, mux) // ends when the context closes its listener
 	return nil
@@ -146,8 +148,8 @@ func (c *ServeCmd) printWelcome(w io.Writer, sb *switchboard.Switchboard) {
 		"Stop with Ctrl-C.\n")
 }
 
-// writeAligned writes rows whose cells stand below each other. The last cell of a row widens no column, nor does one that
-// is very long.
+// writeAligned writes rows whose cells stand below each other. The last cell of a row widens no column, nor does one
+// that is very long.
 func writeAligned(w io.Writer, rows [][]string) {
 	const most = 60
 	var widths []int
@@ -183,7 +185,8 @@ func describe(service string) string {
 	return service
 }
 
-// suggestions are commands that work when they are pasted one after the other, whatever folder the other terminal is in.
+// suggestions are commands that work when they are pasted one after the other, whatever folder the other terminal is
+// in.
 func (c *ServeCmd) suggestions(sb *switchboard.Switchboard) (rows [][]string) {
 	program, folder := programName()
 	if folder != "" {

@@ -100,7 +100,8 @@ func (b *Bench) run(dir, profiles string) (err error) {
 
 // takeTurn waits until no other benchmark runs on this machine: two at once would measure each other.
 func takeTurn(ctx context.Context) (release func(), err error) {
-	f, err := os.OpenFile(filepath.Join(os.TempDir(), "switchboard-bench.lock"), os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o666)
+	path := filepath.Join(os.TempDir(), "switchboard-bench.lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o666)
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,8 @@ func TestAFleetCountsWhoWasNotServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rep, err := fleet.Order(FleetOrder{Do: "open", Addr: at.String(), Count: 10, Message: "x", Reply: 1, Limit: 50 * time.Millisecond})
+	rep, err := fleet.Order(FleetOrder{Do: "open", Addr: at.String(), Count: 10, Message: "x", Reply: 1,
+		Limit: 50 * time.Millisecond})
 	if err != nil || rep.Opened != 10 || rep.Replied != 0 || rep.Held != 10 {
 		t.Errorf("got %+v, %v; want 10 opened and held, none replied", rep, err)
 	}
@@ -125,8 +126,8 @@ func TestAChildThatFailsSaysWhy(t *testing.T) {
 }
 
 func TestTimesAreOnePercentOffAtMost(t *testing.T) {
-	for _, d := range []time.Duration{10 * time.Microsecond, 999 * time.Microsecond, 3 * time.Millisecond, 250 * time.Millisecond,
-		5 * time.Second} {
+	for _, d := range []time.Duration{10 * time.Microsecond, 999 * time.Microsecond, 3 * time.Millisecond,
+		250 * time.Millisecond, 5 * time.Second} {
 		var times Times
 		for range 100 {
 			times.Add(d)

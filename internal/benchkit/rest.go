@@ -122,6 +122,22 @@ func (s *Server) Collect() error {
 	return nil
 }
 
+// Mallocs is how many objects the server has allocated on its heap since it started.
+func (s *Server) Mallocs() (uint64, error) {
+	resp, err := http.Get("http://" + s.pprof + "/debug/vars")
+	if err != nil {
+		return 0, fmt.Errorf("count the server's allocations: %w", err)
+	}
+	defer resp.Body.Close()
+	var vars struct {
+		MemStats struct{ Mallocs uint64 } `json:"memstats"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&vars); err != nil {
+		return 0, fmt.Errorf("count the server's allocations: %w", err)
+	}
+	return vars.MemStats.Mallocs, nil
+}
+
 // Profile saves a CPU profile of the server while something is measured, if -profile asked for it. It lasts d, and the
 // returned function waits for its end.
 func (s *Server) Profile(name string, d time.Duration) (wait func()) {

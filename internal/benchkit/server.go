@@ -73,8 +73,8 @@ func (r *Run) Command(opt ServerOptions) (cmd *exec.Cmd, data string, err error)
 	}
 	args := []string{opt.Binary, "serve", "--config", config, "--data", data, "--http", "127.0.0.1:0"}
 	if opt.Files > 0 {
-		args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -Sn %d; ulimit -Hn %d; exec "$@"`, opt.Files, opt.Files), "sh"},
-			args...)
+		limited := fmt.Sprintf(`ulimit -Sn %d; ulimit -Hn %d; exec "$@"`, opt.Files, opt.Files)
+		args = append([]string{"sh", "-c", limited, "sh"}, args...)
 	}
 	cmd = exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), opt.Env...)
