@@ -42,9 +42,9 @@ type TLSConfig struct {
 
 // RecordingConfig is how recordings are written and how long they are kept.
 type RecordingConfig struct {
-	Sync      string          `yaml:"sync"`    // group (default): on disk by one fsync for all that waits; none: the system decides
+	Sync      string          `yaml:"sync"`    // group (default): one fsync for all that waits; none: the system decides
 	Queue     string          `yaml:"queue"`   // bytes that may wait for the disk; default 64MiB
-	Journal   string          `yaml:"journal"` // bytes of journal before live sessions move to files of their own; default 1GiB
+	Journal   string          `yaml:"journal"` // beyond it live sessions move to files of their own; default 1GiB
 	Retention RetentionConfig `yaml:"retention"`
 }
 

@@ -2,6 +2,7 @@ package switchboard
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,8 @@ func TestTheClassicExampleIsWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"hello": "tcp://127.0.0.1:8080", "echo": "tcp://127.0.0.1:8000", "chat": "tcp://127.0.0.1:8800",
+	want := map[string]string{"hello": "tcp://127.0.0.1:8080", "echo": "tcp://127.0.0.1:8000",
+		"chat":    "tcp://127.0.0.1:8800",
 		"sensors": "udp://127.0.0.1:41234"}
 	for _, l := range conf.Listeners {
 		if want[l.Name] != l.Listen {
@@ -39,29 +41,39 @@ func TestTheClassicExampleIsWhole(t *testing.T) {
 	}
 }
 
+// item is a listener as a line of YAML; service may go on with more of its keys.
+func item(name, listen, service string) string {
+	return fmt.Sprintf("\n  - {name: %s, listen: '%s', service: %s}", name, listen, service)
+}
+
+// listing is a configuration of one listener.
+func listing(name, listen, service string) string { return "listeners:" + item(name, listen, service) }
+
 func TestEachMistakeIsToldWithItsPlaceAndItsMend(t *testing.T) {
+	const block = "listeners:\n  - name: a\n"
 	for text, want := range map[string]string{
 		"lisseners: []": `x.yaml:1:1: unknown key "lisseners"; did you mean "listeners"?`,
-		"listeners:\n  - name: a\n    listen: tcp://127.0.0.1:1\n    service: ecko":                                        `x.yaml:4:14: listeners[0].service: "ecko" is not one of`,
-		"listeners:\n  - name: a\n    listen: tcp://127.0.0.1:1\n    service: echo\n    idel: 5s":                          `x.yaml:5:5: unknown key "idel"; did you mean "idle"?`,
-		"listeners:\n  - name: a\n    listen: 127.0.0.1:1\n    service: echo":                                              "must begin with tcp://",
-		"listeners:\n  - {name: a, listen: 'tcp://h:1', service: sink, upstream: 'tcp://h:2'}":                             "only goes with service: relay",
-		"listeners:\n  - {name: a, listen: 'tcp://h:1', service: relay}":                                                   "upstream is missing",
-		"listeners:\n  - {name: a, listen: 'tls://h:1', service: sink}":                                                    "needs a certificate",
-		"listeners:\n  - {name: a, listen: 'tcp://h:1', service: sink, idle: soon}":                                        `"soon" is no duration`,
-		"listeners:\n  - {name: a, listen: 'tcp://h:1', service: sink}\n  - {name: a, listen: 'tcp://h:2', service: sink}": "two listeners are called",
-		"listeners:\n  - {name: a, listen: 'tcp://h:1', service: sink}\n  - {name: b, listen: 'tcp://h:1', service: sink}": `is the address of listener "a" already`,
-		"http: {listen: 0.0.0.0:80}":                           "can be reached from other machines",
-		"http: {tokens: [{name: x, role: king, sha256: abc}]}": `"king" is not one of viewer, operator, admin`,
-		"http: {tokens: [{role: viewer}]}":                     "name is missing",
-		"http: {tokens: [{name: admin, role: viewer}]}":        `"admin" is the token in the data folder`,
-		"http: {tokens: [{name: x}, {name: x}]}":               `two tokens are called "x"`,
-		"recording: {retention: {max_size: much}}":             `"much" is no size`,
+		block + "    listen: tcp://127.0.0.1:1\n    service: ecko": `x.yaml:4:14: listeners[0].service: "ecko" is not one of`,
+		block + "    listen: tcp://127.0.0.1:1\n    service: echo\n    idel: 5s": `x.yaml:5:5: unknown key "idel"; ` +
+			`did you mean "idle"?`,
+		block + "    listen: 127.0.0.1:1\n    service: echo":               "must begin with tcp://",
+		listing("a", "tcp://h:1", "sink, upstream: 'tcp://h:2'"):           "only goes with service: relay",
+		listing("a", "tcp://h:1", "relay"):                                 "upstream is missing",
+		listing("a", "tls://h:1", "sink"):                                  "needs a certificate",
+		listing("a", "tcp://h:1", "sink, idle: soon"):                      `"soon" is no duration`,
+		listing("a", "tcp://h:1", "sink") + item("a", "tcp://h:2", "sink"): "two listeners are called",
+		listing("a", "tcp://h:1", "sink") + item("b", "tcp://h:1", "sink"): `is the address of listener "a" already`,
+		listing("a", "tcp://h:1", "sink, max_sessions: many"):              "x.yaml:2",
+		"http: {listen: 0.0.0.0:80}":                                       "can be reached from other machines",
+		"http: {tokens: [{name: x, role: king, sha256: abc}]}":             `"king" is not one of viewer, operator, admin`,
+		"http: {tokens: [{role: viewer}]}":                                 "name is missing",
+		"http: {tokens: [{name: admin, role: viewer}]}":                    `"admin" is the token in the data folder`,
+		"http: {tokens: [{name: x}, {name: x}]}":                           `two tokens are called "x"`,
+		"recording: {retention: {max_size: much}}":                         `"much" is no size`,
 		"node: My Node":              "only a-z and 0-9",
 		"listeners: 5":               "x.yaml:1:12",
 		"a: [":                       "x.yaml:",
 		"---\nnode: a\n---\nnode: b": "more than one document",
-		"listeners:\n  - {name: a, listen: 'tcp://h:1', service: sink, max_sessions: many}": "x.yaml:2",
 	} {
 		_, err := ParseConfig("x.yaml", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -75,19 +87,22 @@ func TestEachMistakeIsToldWithItsPlaceAndItsMend(t *testing.T) {
 }
 
 func TestAllMistakesAreToldAtOnce(t *testing.T) {
-	_, err := ParseConfig("x.yaml", []byte("listeners:\n  - {name: a, listen: 'tcp://h:1', service: sink, record: never, idle: x, keepalive: y}"))
+	text := listing("a", "tcp://h:1", "sink, record: never, idle: x, keepalive: y")
+	_, err := ParseConfig("x.yaml", []byte(text))
 	if err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("got %v; want three errors", err)
 	}
 }
 
 func TestDurationsAndSizes(t *testing.T) {
-	for text, want := range map[string]time.Duration{"500ms": 500 * time.Millisecond, "1h30m": 90 * time.Minute, "30d": 720 * time.Hour, "0": 0} {
+	for text, want := range map[string]time.Duration{"500ms": 500 * time.Millisecond, "1h30m": 90 * time.Minute,
+		"30d": 720 * time.Hour, "0": 0} {
 		if got, err := ParseDuration(text); got != want || err != nil {
 			t.Errorf("ParseDuration(%q) = %v, %v; want %v", text, got, err, want)
 		}
 	}
-	for text, want := range map[string]int64{"4096": 4096, "64KiB": 65536, "1.5MiB": 3 << 19, "10MB": 10_000_000, "20GiB": 20 << 30} {
+	for text, want := range map[string]int64{"4096": 4096, "64KiB": 65536, "1.5MiB": 3 << 19, "10MB": 10_000_000,
+		"20GiB": 20 << 30} {
 		if got, err := ParseSize(text); got != want || err != nil {
 			t.Errorf("ParseSize(%q) = %v, %v; want %v", text, got, err, want)
 		}

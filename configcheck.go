@@ -96,7 +96,8 @@ func isLoopback(host string) bool {
 func (c *checker) listener(path string, l *ListenerConfig) {
 	if l.Name == "" {
 		c.wrong(path, "name is missing")
-	} else if strings.Trim(l.Name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" || len(l.Name) > 64 {
+	} else if strings.Trim(l.Name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" ||
+		len(l.Name) > 64 {
 		c.wrong(path+".name", "%q: only letters, digits, - and _ are allowed, 64 at most", l.Name)
 	}
 	if l.Listen == "" {

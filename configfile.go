@@ -51,7 +51,8 @@ func LoadConfig(path string) (Config, error) {
 		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	if len(text) > maxConfig {
-		return Config{}, &ConfigError{File: path, Problem: fmt.Sprintf("larger than %d bytes: this is no configuration", maxConfig)}
+		return Config{}, &ConfigError{File: path,
+			Problem: fmt.Sprintf("larger than %d bytes: this is no configuration", maxConfig)}
 	}
 	return ParseConfig(path, text)
 }

@@ -112,7 +112,8 @@ func (r *reindex) pin(ctx context.Context, ids []session.ID, hour int64) error {
 	return r.index.SetPinned(ctx, false, free...)
 }
 
-// check takes out of the index what began in a span of time and is not on disk, if files says so, and pins that are not.
+// check takes out of the index what began in a span of time and is not on disk, if files says so, and pins that are
+// not.
 func (r *reindex) check(ctx context.Context, from, to int64, files bool) error {
 	last := index.Card{Start: to - 1}
 	for {

@@ -88,9 +88,10 @@ func TestTheIndexCatchesUpWithTheRecordingsAfterACrash(t *testing.T) {
 		os.Remove(name)
 	}
 	after := start(t, crashed, sink)
-	indexed(t, after, "the one that was lost and the pinned one, without the one that is gone", func(list []session.Summary) bool {
-		return len(list) == 2 && list[0].ID == lost.ID && list[0].Size > 0 && list[1].ID == kept.ID && list[1].Pinned
-	})
+	indexed(t, after, "the one that was lost and the pinned one, without the one that is gone",
+		func(list []session.Summary) bool {
+			return len(list) == 2 && list[0].ID == lost.ID && list[0].Size > 0 && list[1].ID == kept.ID && list[1].Pinned
+		})
 }
 
 func TestAnIndexIsLeftCompleteByAStopAndByNothingElse(t *testing.T) {
@@ -129,7 +130,8 @@ func TestAPinOutlivesTheIndex(t *testing.T) {
 	}
 	again := start(t, dir, sink)
 	indexed(t, again, "both, and one pinned", func(list []session.Summary) bool {
-		return len(list) == 2 && slices.ContainsFunc(list, func(s session.Summary) bool { return s.ID == kept.ID && s.Pinned })
+		pinned := slices.IndexFunc(list, func(s session.Summary) bool { return s.Pinned })
+		return len(list) == 2 && pinned >= 0 && list[pinned].ID == kept.ID
 	})
 	if err := again.Hub().Delete(ctx, kept.ID); !errors.Is(err, hub.ErrPinned) {
 		t.Errorf("Delete of the pinned one: %v; want ErrPinned", err)

@@ -151,7 +151,8 @@ func (sb *Switchboard) updateIndex(ctx context.Context) {
 	case ctx.Err() != nil:
 		return // the next start begins again
 	case err != nil:
-		sb.logger.Error("the index could not be brought up to date with the recordings; the next start tries again", "error", err)
+		sb.logger.Error("the index could not be brought up to date with the recordings; the next start tries again",
+			"error", err)
 		return
 	case r.added+r.removed > 0:
 		sb.logger.Info("the index was brought up to date with the recordings", "added", r.added, "removed", r.removed)
@@ -163,7 +164,8 @@ func (sb *Switchboard) recordingOptions(inbox *hub.Inbox) recording.Options {
 	r := sb.conf.Recording
 	queue, _ := ParseSize(cmp.Or(r.Queue, "64MiB"))
 	journal, _ := ParseSize(cmp.Or(r.Journal, "1GiB"))
-	opt := recording.Options{Dir: sb.conf.Data, QueueLimit: queue, JournalLimit: journal, OnSealed: inbox.Add, Logger: sb.logger}
+	opt := recording.Options{Dir: sb.conf.Data, QueueLimit: queue, JournalLimit: journal, OnSealed: inbox.Add,
+		Logger: sb.logger}
 	if r.Sync == "none" {
 		opt.Sync = recording.SyncNone
 	}

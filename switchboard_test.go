@@ -25,8 +25,8 @@ import (
 // start runs a node with the listeners, each on a free port.
 func start(t *testing.T, dir string, listeners ...switchboard.ListenerConfig) *switchboard.Switchboard {
 	t.Helper()
-	sb, err := switchboard.New(switchboard.Config{Data: dir, HTTP: switchboard.HTTPConfig{Listen: "127.0.0.1:0"}, Listeners: listeners},
-		switchboard.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+	conf := switchboard.Config{Data: dir, HTTP: switchboard.HTTPConfig{Listen: "127.0.0.1:0"}, Listeners: listeners}
+	sb, err := switchboard.New(conf, switchboard.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,8 @@ func TestARoomSpansTransportsAndIsRecordedOnce(t *testing.T) {
 	sb := start(t, t.TempDir(),
 		switchboard.ListenerConfig{Name: "tcp", Listen: "tcp://127.0.0.1:0", Service: "room", Room: "chat"},
 		switchboard.ListenerConfig{Name: "udp", Listen: "udp://127.0.0.1:0", Service: "room", Room: "chat"},
-		switchboard.ListenerConfig{Name: "unix", Listen: "unix://" + path, Service: "room", Room: "chat", ExcludeSender: true})
+		switchboard.ListenerConfig{Name: "unix", Listen: "unix://" + path, Service: "room", Room: "chat",
+			ExcludeSender: true})
 	tcp := dial(t, "tcp", sb.Addr("tcp"))
 	members(t, sb, 1)
 	udp := dial(t, "udp", sb.Addr("udp"))
@@ -158,8 +159,9 @@ func TestARoomSpansTransportsAndIsRecordedOnce(t *testing.T) {
 	expect(t, unix, "from \x00tcp\xff") // its own was left out
 	tcp.Close()
 	ended := sessions(t, sb, session.Recorded, 1)[0]
-	if want := "from udp from unix from \x00tcp\xff"; bytesOf(t, sb, ended.ID, session.Sent) != want || ended.SentBytes != uint64(len(want)) {
-		t.Errorf("the member's record gives %q, %d bytes; want %q", bytesOf(t, sb, ended.ID, session.Sent), ended.SentBytes, want)
+	got, want := bytesOf(t, sb, ended.ID, session.Sent), "from udp from unix from \x00tcp\xff"
+	if got != want || ended.SentBytes != uint64(len(want)) {
+		t.Errorf("the member's record gives %q, %d bytes; want %q", got, ended.SentBytes, want)
 	}
 	rooms, err := sb.Hub().List(context.Background(), session.Live, index.Filter{Transport: "room"})
 	if err != nil || len(rooms) != 1 {
@@ -171,7 +173,8 @@ func TestARoomSpansTransportsAndIsRecordedOnce(t *testing.T) {
 }
 
 func TestAMemberThatReadsTooSlowlyEndsAsSlowAndHarmsNobody(t *testing.T) {
-	sb := start(t, t.TempDir(), switchboard.ListenerConfig{Name: "chat", Listen: "tcp://127.0.0.1:0", Service: "room", WriteLimit: "64KiB"})
+	sb := start(t, t.TempDir(), switchboard.ListenerConfig{Name: "chat", Listen: "tcp://127.0.0.1:0", Service: "room",
+		WriteLimit: "64KiB"})
 	stuck := dial(t, "tcp", sb.Addr("chat"))
 	members(t, sb, 1)
 	talker := dial(t, "tcp", sb.Addr("chat"))
@@ -204,7 +207,8 @@ func mustList(t *testing.T, sb *switchboard.Switchboard, state session.State) []
 }
 
 func TestAReloadKeepsTheConnectionsOfListenersThatStay(t *testing.T) {
-	stays := switchboard.ListenerConfig{Name: "stays", Listen: "tcp://127.0.0.1:0", Service: "echo", Greeting: "one", Reply: "plain"}
+	stays := switchboard.ListenerConfig{Name: "stays", Listen: "tcp://127.0.0.1:0", Service: "echo", Greeting: "one",
+		Reply: "plain"}
 	goes := switchboard.ListenerConfig{Name: "goes", Listen: "tcp://127.0.0.1:0", Service: "sink", Greeting: "bye"}
 	dir := t.TempDir()
 	sb := start(t, dir, stays, goes)
@@ -214,7 +218,8 @@ func TestAReloadKeepsTheConnectionsOfListenersThatStay(t *testing.T) {
 	expect(t, gone, "bye")
 	stays.Greeting = "two"
 	added := switchboard.ListenerConfig{Name: "added", Listen: "tcp://127.0.0.1:0", Service: "sink", Greeting: "new"}
-	conf := switchboard.Config{Data: dir, HTTP: switchboard.HTTPConfig{Listen: "127.0.0.1:0"}, Listeners: []switchboard.ListenerConfig{stays, added}}
+	conf := switchboard.Config{Data: dir, HTTP: switchboard.HTTPConfig{Listen: "127.0.0.1:0"},
+		Listeners: []switchboard.ListenerConfig{stays, added}}
 	if err := sb.Reload(conf); err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +248,8 @@ func TestAnAddressInUseNamesTheListenerAndLeavesNothingBehind(t *testing.T) {
 	dir := t.TempDir()
 	_, err = switchboard.New(switchboard.Config{Data: dir, HTTP: switchboard.HTTPConfig{Listen: "127.0.0.1:0"},
 		Listeners: []switchboard.ListenerConfig{{Name: "line", Listen: "tcp://" + taken.Addr().String(), Service: "sink"}}})
-	if err == nil || !strings.Contains(err.Error(), `listener "line"`) || !strings.Contains(err.Error(), "already in use") {
+	if err == nil || !strings.Contains(err.Error(), `listener "line"`) ||
+		!strings.Contains(err.Error(), "already in use") {
 		t.Errorf("New: %v; want one that names the listener and says what to do", err)
 	}
 	start(t, dir) // the folder is free again
@@ -266,7 +272,8 @@ func TestTheConnectionsOfAnyGoServerAreSessions(t *testing.T) {
 	go srv.Serve(ln) // ends with Close
 	defer srv.Close()
 	client := &http.Client{Timeout: 20 * time.Second}
-	resp, err := client.Post("http://"+ln.Addr().String()+"/upload", "text/plain", strings.NewReader(strings.Repeat("x", 300_000)))
+	resp, err := client.Post("http://"+ln.Addr().String()+"/upload", "text/plain",
+		strings.NewReader(strings.Repeat("x", 300_000)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +285,8 @@ func TestTheConnectionsOfAnyGoServerAreSessions(t *testing.T) {
 	live := sessions(t, sb, session.Live, 1)[0]
 	waiting := make(chan error, 1)
 	go func() {
-		resp, err := client.Post("http://"+ln.Addr().String()+"/wait", "text/plain", strings.NewReader("x")) // not tried again
+		// A POST with a body is not tried again.
+		resp, err := client.Post("http://"+ln.Addr().String()+"/wait", "text/plain", strings.NewReader("x"))
 		if err == nil {
 			resp.Body.Close()
 		}
@@ -293,7 +301,8 @@ func TestTheConnectionsOfAnyGoServerAreSessions(t *testing.T) {
 		t.Error("the request outlived the kick")
 	}
 	ended := sessions(t, sb, session.Recorded, 1)[0]
-	if ended.Cause != session.Kicked || !strings.HasPrefix(bytesOf(t, sb, ended.ID, session.Received), "POST /upload HTTP/1.1\r\n") {
+	received := bytesOf(t, sb, ended.ID, session.Received)
+	if ended.Cause != session.Kicked || !strings.HasPrefix(received, "POST /upload HTTP/1.1\r\n") {
 		t.Errorf("ended as %q; want kicked, with the request on the record", ended.Cause)
 	}
 }

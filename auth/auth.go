@@ -121,7 +121,8 @@ func ownerOnly(path string) error {
 		return err
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
-		return fmt.Errorf("others may use %s (mode %04o): %w: remove it, and a new one is made", path, info.Mode().Perm(), err)
+		mode := info.Mode().Perm()
+		return fmt.Errorf("others may use %s (mode %04o): %w: remove it, and a new one is made", path, mode, err)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ const (
 	maxPending   = 8 << 20          // bytes that may wait for one of the server's clients
 	maxPayload   = 1 << 20          // of one message, bytes
 	maxCommands  = 256              // of one verb that run at once
-	roomsMemory  = 16 << 30         // promised to rooms, not taken: each one has its own limit, and counts in full from the start
+	roomsMemory  = 16 << 30         // promised to rooms, not taken: each has a limit that counts in full from the start
 	commandLimit = 10 * time.Second // for an answer, if the caller sets no limit
 )
 
@@ -114,8 +114,9 @@ func subject(node, verb string) string { return "sb.ctl." + node + "." + verb }
 
 const errorHeader = "Error"
 
-// Handle answers the commands of a verb that are sent to a node. Each runs in a goroutine of its own, so that none waits
-// behind another, and however many of one verb are stuck, those of another are not; Close waits for them. An error of do goes back to who asked, as text.
+// Handle answers the commands of a verb that are sent to a node. Each runs in a goroutine of its own, so that none
+// waits behind another, and however many of one verb are stuck, those of another are not; Close waits for them. An
+// error of do goes back to who asked, as text.
 func (b *Bus) Handle(verb, node string, do func(ctx context.Context, data []byte) ([]byte, error)) error {
 	free := make(chan struct{}, maxCommands)
 	_, err := b.control.Subscribe(subject(node, verb), func(m *nats.Msg) {

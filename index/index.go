@@ -23,7 +23,8 @@ CREATE TABLE session (
   id TEXT PRIMARY KEY, listener TEXT NOT NULL, service TEXT NOT NULL, transport TEXT NOT NULL, local TEXT NOT NULL,
   remote TEXT NOT NULL, name TEXT NOT NULL, folded_name TEXT NOT NULL, start INTEGER NOT NULL, record TEXT NOT NULL,
   end INTEGER NOT NULL, cause TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
-  received_bytes INTEGER NOT NULL, received_events INTEGER NOT NULL, sent_bytes INTEGER NOT NULL, sent_events INTEGER NOT NULL,
+  received_bytes INTEGER NOT NULL, received_events INTEGER NOT NULL,
+  sent_bytes INTEGER NOT NULL, sent_events INTEGER NOT NULL,
   events INTEGER NOT NULL, size INTEGER NOT NULL, pinned INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX session_start ON session (start DESC);
@@ -77,8 +78,8 @@ func moveAside(path string) error {
 }
 
 func open(path string) (*Index, error) {
-	dsn := "file:" + url.PathEscape(path) + "?_pragma=journal_mode(wal)&_pragma=synchronous(normal)&_pragma=busy_timeout(10000)" +
-		"&_pragma=cache_size(-1024)&_pragma=foreign_keys(0)"
+	dsn := "file:" + url.PathEscape(path) + "?_pragma=journal_mode(wal)&_pragma=synchronous(normal)" +
+		"&_pragma=busy_timeout(10000)&_pragma=cache_size(-1024)&_pragma=foreign_keys(0)"
 	x := &Index{}
 	var err error
 	if x.write, err = sql.Open("sqlite", dsn+"&_txlock=immediate"); err != nil {
@@ -172,9 +173,10 @@ func (x *Index) Add(ctx context.Context, sums []session.Summary) error {
 	defer st.Close()
 	for i := range sums {
 		s := &sums[i]
-		if _, err := st.ExecContext(ctx, s.ID, s.Listener, s.Service, s.Transport, s.Local, s.Remote, s.Name, s.Start, s.Record, s.End,
-			s.Cause, s.By, s.Reason, s.Detail, int64(s.ReceivedBytes), int64(s.ReceivedEvents), int64(s.SentBytes),
-			int64(s.SentEvents), int64(s.Events), s.Size, s.Pinned, strings.ToLower(s.Name)); err != nil {
+		if _, err := st.ExecContext(ctx, s.ID, s.Listener, s.Service, s.Transport, s.Local, s.Remote, s.Name, s.Start,
+			s.Record, s.End, s.Cause, s.By, s.Reason, s.Detail, int64(s.ReceivedBytes), int64(s.ReceivedEvents),
+			int64(s.SentBytes), int64(s.SentEvents), int64(s.Events), s.Size, s.Pinned,
+			strings.ToLower(s.Name)); err != nil {
 			return fmt.Errorf("session %s: %w", s.ID, err)
 		}
 	}
@@ -210,9 +212,9 @@ func (x *Index) query(ctx context.Context, q string, args ...any) ([]session.Sum
 	var list []session.Summary
 	for rows.Next() {
 		s := session.Summary{State: session.Recorded}
-		if err := rows.Scan(&s.ID, &s.Listener, &s.Service, &s.Transport, &s.Local, &s.Remote, &s.Name, &s.Start, &s.Record, &s.End,
-			&s.Cause, &s.By, &s.Reason, &s.Detail, &s.ReceivedBytes, &s.ReceivedEvents, &s.SentBytes, &s.SentEvents, &s.Events,
-			&s.Size, &s.Pinned); err != nil {
+		if err := rows.Scan(&s.ID, &s.Listener, &s.Service, &s.Transport, &s.Local, &s.Remote, &s.Name, &s.Start,
+			&s.Record, &s.End, &s.Cause, &s.By, &s.Reason, &s.Detail, &s.ReceivedBytes, &s.ReceivedEvents,
+			&s.SentBytes, &s.SentEvents, &s.Events, &s.Size, &s.Pinned); err != nil {
 			return nil, err
 		}
 		list = append(list, s)
@@ -291,7 +293,8 @@ func (x *Index) Cards(ctx context.Context, from int64, behind Card, limit int) (
 
 // Began is how many sessions began at a time or later and before another (Unix µs), and how many of them are pinned.
 func (x *Index) Began(ctx context.Context, from, to int64) (sessions, pinned int, err error) {
-	err = x.read.QueryRowContext(ctx, "SELECT count(*), coalesce(sum(pinned), 0) FROM session WHERE start >= ? AND start < ?",
+	err = x.read.QueryRowContext(ctx,
+		"SELECT count(*), coalesce(sum(pinned), 0) FROM session WHERE start >= ? AND start < ?",
 		from, to).Scan(&sessions, &pinned)
 	return sessions, pinned, err
 }

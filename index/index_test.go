@@ -22,10 +22,12 @@ func openIndex(t *testing.T, path string) *Index {
 }
 
 func sample(i int) session.Summary {
-	s := session.Summary{State: session.Recorded, End: int64(2000 + i), Cause: session.HungUp, By: "ann", Reason: "r", Detail: "d",
-		Events: 5, Size: 100, Totals: session.Totals{ReceivedBytes: 1, ReceivedEvents: 2, SentBytes: 3, SentEvents: 4}}
-	s.Info = session.Info{ID: session.ID(fmt.Sprintf("%012d-n1", i)), Listener: "l", Service: "echo", Transport: "tcp", Local: "a",
-		Remote: fmt.Sprintf("10.0.0.%d:1", i), Name: fmt.Sprintf("Gerät %d 设备", i), Start: int64(1000 + i), Record: session.RecordOn}
+	s := session.Summary{State: session.Recorded, End: int64(2000 + i), Cause: session.HungUp, By: "ann", Reason: "r",
+		Detail: "d", Events: 5, Size: 100,
+		Totals: session.Totals{ReceivedBytes: 1, ReceivedEvents: 2, SentBytes: 3, SentEvents: 4}}
+	s.Info = session.Info{ID: session.ID(fmt.Sprintf("%012d-n1", i)), Listener: "l", Service: "echo", Transport: "tcp",
+		Local: "a", Remote: fmt.Sprintf("10.0.0.%d:1", i),
+		Name: fmt.Sprintf("Gerät %d 设备", i), Start: int64(1000 + i), Record: session.RecordOn}
 	return s
 }
 
@@ -67,8 +69,9 @@ func TestTheFilterMeansTheSameInMemoryAndInTheIndex(t *testing.T) {
 	if err := x.Add(ctx, all); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []Filter{{}, {Rooms: true}, {Listener: "b"}, {Cause: session.Kicked}, {Name: "GERÄT 1"}, {Name: "设备"}, {Remote: "0.2"},
-		{Since: 2010, Until: 1020}, {Transport: "room"}, {Prefix: "00000000001"}, {Listener: "a", Name: "2", Rooms: true}, {Name: "%"}} {
+	for _, f := range []Filter{{}, {Rooms: true}, {Listener: "b"}, {Cause: session.Kicked}, {Name: "GERÄT 1"},
+		{Name: "设备"}, {Remote: "0.2"}, {Since: 2010, Until: 1020}, {Transport: "room"}, {Prefix: "00000000001"},
+		{Listener: "a", Name: "2", Rooms: true}, {Name: "%"}} {
 		want := map[session.ID]bool{}
 		for i := range all {
 			if f.Match(&all[i]) {
@@ -224,7 +227,8 @@ func TestADamagedIndexIsMovedAsideAndMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.Close()
-	if err := os.WriteFile(path, []byte("this is no database, and long enough to be looked at as one"), 0o600); err != nil {
+	text := []byte("this is no database, and long enough to be looked at as one")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if damaged := openIndex(t, path); damaged.Complete() {

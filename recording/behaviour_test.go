@@ -56,7 +56,8 @@ func awaitMoved(t testing.TB, s *Store, logs ...*Log) {
 
 func TestASessionThatLivesLongMovesToItsOwnFileAndIsWholeAfterwards(t *testing.T) {
 	sealed := make(chan session.Summary, 10)
-	s := openStore(t, Options{SegmentSize: 32 << 10, JournalLimit: 64 << 10, OnSealed: func(sum session.Summary) { sealed <- sum }})
+	s := openStore(t, Options{SegmentSize: 32 << 10, JournalLimit: 64 << 10,
+		OnSealed: func(sum session.Summary) { sealed <- sum }})
 	l := begin(t, s, Policy{})
 	early := l.Cursor(1)
 	for i := range 20 {

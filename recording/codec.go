@@ -10,7 +10,8 @@ const zstdWindow = 256 << 10 // as much as a chunk can hold; keeps the coder's m
 
 // decoder is shared: DecodeAll is safe for concurrent use. Its output is bounded, whatever a file claims.
 var decoder = sync.OnceValue(func() *zstd.Decoder {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxRaw))
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(maxRaw))
 	if err != nil {
 		panic("recording: " + err.Error())
 	}

@@ -48,8 +48,8 @@ func (s *Store) checkPresent() error {
 func (s *Store) vanished(err error) bool {
 	gone := errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 	if gone {
-		s.opt.Logger.Error("the journal's file has vanished; a new one is made, and sessions that are open are complete in memory or there",
-			"file", s.current.path)
+		s.opt.Logger.Error("the journal's file has vanished; a new one is made, "+
+			"and sessions that are open are complete in memory or there", "file", s.current.path)
 	}
 	return gone
 }

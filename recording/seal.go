@@ -119,8 +119,8 @@ func (s *Store) postpone(logs []*Log) {
 func (s *Store) retryLater(err error) bool {
 	if !s.sealTrouble {
 		s.sealTrouble = true
-		s.opt.Logger.Error("ended sessions cannot be given files of their own; they stay in the journal and it is tried again",
-			"error", err, "mend", mend(err))
+		s.opt.Logger.Error("ended sessions cannot be given files of their own; "+
+			"they stay in the journal and it is tried again", "error", err, "mend", mend(err))
 	}
 	select {
 	case <-time.After(retryEvery):
@@ -288,8 +288,8 @@ func (w *sealWriter) add(c *chunk) error {
 	raw := c.buf[:c.n]
 	h := header{payloadCRC: checksum(raw), length: uint32(c.n), raw: uint32(c.n), count: c.count, first: c.first, t0: c.t0,
 		t1: c.t1, flags: c.flags, id: c.log.id}
-	w.entries = append(w.entries, indexEntry{id: h.id, ref: chunkRef{off: w.at(), length: headerSize + h.length, count: h.count,
-		first: h.first, t0: h.t0, span: spanOf(h.t0, h.t1), flags: h.flags}})
+	w.entries = append(w.entries, indexEntry{id: h.id, ref: chunkRef{off: w.at(), length: headerSize + h.length,
+		count: h.count, first: h.first, t0: h.t0, span: spanOf(h.t0, h.t1), flags: h.flags}})
 	var b [headerSize]byte
 	h.put(b[:])
 	w.buf = append(append(w.buf, b[:]...), raw...)

@@ -58,7 +58,8 @@ func openSealed(path string) (*Recording, error) {
 		f.Close()
 		return nil, err
 	}
-	r.damage = append(r.damage, Damage{File: path, Offset: info.Size(), What: "the index or the summary at the end of the file"})
+	r.damage = append(r.damage, Damage{File: path, Offset: info.Size(),
+		What: "the index or the summary at the end of the file"})
 	if r.entries, err = readEntries(f, r.file); err != nil {
 		f.Close()
 		return nil, err

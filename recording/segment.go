@@ -41,7 +41,8 @@ type indexEntry struct {
 	id  session.ID
 }
 
-// segment is a file of records: a segment of the journal, a long-lived session's own file in the making, or a sealed one.
+// segment is a file of records: a segment of the journal, a long-lived session's own file in the making, or a sealed
+// one.
 type segment struct {
 	path string       // guarded by mu where file is nil
 	file *os.File     // nil for a part, which is opened for each read: idle sessions hold no descriptor for it
@@ -124,8 +125,8 @@ func (g *segment) retire(remove bool) error {
 
 // entryOf is the index entry of a record that was scanned.
 func entryOf(g *segment, off int64, h header) indexEntry {
-	return indexEntry{id: h.id, ref: chunkRef{seg: g, off: off, length: headerSize + h.length, count: h.count, first: h.first,
-		t0: h.t0, span: spanOf(h.t0, h.t1), flags: h.flags}}
+	return indexEntry{id: h.id, ref: chunkRef{seg: g, off: off, length: headerSize + h.length, count: h.count,
+		first: h.first, t0: h.t0, span: spanOf(h.t0, h.t1), flags: h.flags}}
 }
 
 const (
@@ -186,8 +187,8 @@ func parseIndex(b []byte, seg *segment) ([]indexEntry, error) {
 			end++
 		}
 		t0 := int64(le.Uint64(e[24:]))
-		entries[i] = indexEntry{id: session.ID(id[:end]), ref: chunkRef{seg: seg, off: int64(le.Uint64(e)), length: le.Uint32(e[8:]),
-			count: le.Uint32(e[12:]), first: le.Uint64(e[16:]), t0: t0,
+		entries[i] = indexEntry{id: session.ID(id[:end]), ref: chunkRef{seg: seg, off: int64(le.Uint64(e)),
+			length: le.Uint32(e[8:]), count: le.Uint32(e[12:]), first: le.Uint64(e[16:]), t0: t0,
 			span: spanOf(t0, int64(le.Uint64(e[32:]))), flags: e[40]}}
 		r := &entries[i].ref
 		if r.off < fileMagic || r.length < headerSize || r.length > headerSize+maxPayload || r.count == 0 || r.first == 0 {
@@ -197,7 +198,8 @@ func parseIndex(b []byte, seg *segment) ([]indexEntry, error) {
 	return entries, nil
 }
 
-// appendTrailer appends the fixed end of a complete file: where the index begins, how long index and summary are, CRCs, magic.
+// appendTrailer appends the fixed end of a complete file: where the index begins, how long index and summary are, CRCs,
+// magic.
 func appendTrailer(b []byte, indexAt int64, indexLen int, summary []byte) []byte {
 	le := binary.LittleEndian
 	start := len(b)
@@ -212,8 +214,8 @@ func appendTrailer(b []byte, indexAt int64, indexLen int, summary []byte) []byte
 	return b
 }
 
-// readTail reads a complete file's index and summary; errIndex if there is no valid end, errSummary with the index if only the
-// summary is damaged.
+// readTail reads a complete file's index and summary; errIndex if there is no valid end, errSummary with the index if
+// only the summary is damaged.
 func readTail(f *os.File, seg *segment) (entries []indexEntry, summary []byte, indexAt int64, err error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -289,7 +291,8 @@ func (s *Store) finishSegment() {
 	g := s.current
 	s.current = nil
 	var entries []indexEntry // read back rather than kept: what is idle would pay for it
-	scan(g.file, fileMagic, g.size, func(off int64, h header) { entries = append(entries, entryOf(g, off, h)) }, func(int64, int64) {})
+	found := func(off int64, h header) { entries = append(entries, entryOf(g, off, h)) }
+	scan(g.file, fileMagic, g.size, found, func(int64, int64) {})
 	tail := appendIndex(nil, entries)
 	indexLen := len(tail)
 	tail = appendTrailer(tail, g.size, indexLen, nil)

@@ -119,8 +119,8 @@ func Open(opt Options) (*Store, error) {
 		opt.Logger = slog.Default()
 	}
 	s := &Store{opt: opt, arrived: make(chan struct{}, 1), live: map[*Log]struct{}{}, ending: map[session.ID]*Log{},
-		sealIt: make(chan struct{}, 1), tell: make(chan struct{}, 1), closing: make(chan struct{}), abort: make(chan struct{}),
-		stop: make(chan struct{})}
+		sealIt: make(chan struct{}, 1), tell: make(chan struct{}, 1), closing: make(chan struct{}),
+		abort: make(chan struct{}), stop: make(chan struct{})}
 	s.idle.L = &s.mu
 	for _, dir := range []string{s.journalDir(), s.sealedDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -234,8 +234,9 @@ func (s *Store) Pending() []session.Summary {
 
 // Stats counts what the store did and does.
 func (s *Store) Stats() Stats {
-	st := Stats{QueuedBytes: s.queued.Load(), Commits: s.commits.Load(), Chunks: s.chunks.Load(), WrittenBytes: s.written.Load(),
-		Unrecorded: s.unrecorded.Load(), Failures: s.failures.Load(), Stalls: s.stalls.Load(), Sealed: s.sealedCount.Load()}
+	st := Stats{QueuedBytes: s.queued.Load(), Commits: s.commits.Load(), Chunks: s.chunks.Load(),
+		WrittenBytes: s.written.Load(), Unrecorded: s.unrecorded.Load(), Failures: s.failures.Load(),
+		Stalls: s.stalls.Load(), Sealed: s.sealedCount.Load()}
 	s.mu.Lock()
 	st.Unsealed = len(s.ending)
 	s.mu.Unlock()
@@ -245,8 +246,8 @@ func (s *Store) Stats() Stats {
 	return st
 }
 
-// Remove deletes an ended session's file; one that is gone already is no error, a pinned one is ErrPinned. The recording
-// does not come back after a crash, even if the journal still holds its records.
+// Remove deletes an ended session's file; one that is gone already is no error, a pinned one is ErrPinned. The
+// recording does not come back after a crash, even if the journal still holds its records.
 func (s *Store) Remove(id session.ID, start int64) error {
 	s.pmu.Lock()
 	defer s.pmu.Unlock()

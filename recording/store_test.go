@@ -34,7 +34,8 @@ func openStore(t testing.TB, opt Options) *Store {
 }
 
 func newInfo() *session.Info {
-	return &session.Info{ID: session.NewID("n1"), Listener: "test", Transport: "tcp", Remote: "127.0.0.1:1", Start: time.Now().UnixMicro()}
+	return &session.Info{ID: session.NewID("n1"), Listener: "test", Transport: "tcp", Remote: "127.0.0.1:1",
+		Start: time.Now().UnixMicro()}
 }
 
 func begin(t testing.TB, s *Store, p Policy) *Log {
@@ -120,7 +121,8 @@ func TestARecordingGivesBackTheExactBytesOfBothDirections(t *testing.T) {
 	live := l.Cursor(1)
 	l.End(session.End{Time: time.Now().UnixMicro(), Cause: session.Kicked, By: "ann"})
 	sum := <-sealed
-	if sum.Cause != session.Kicked || sum.By != "ann" || sum.ReceivedBytes != uint64(len(received)) || sum.SentBytes != uint64(len(sent)) {
+	if sum.Cause != session.Kicked || sum.By != "ann" || sum.ReceivedBytes != uint64(len(received)) ||
+		sum.SentBytes != uint64(len(sent)) {
 		t.Errorf("summary %+v; want kicked by ann, %d and %d bytes", sum, len(received), len(sent))
 	}
 	rec, err := s.Recording(sum.ID, sum.Start)
@@ -141,7 +143,8 @@ func TestARecordingGivesBackTheExactBytesOfBothDirections(t *testing.T) {
 			}
 		}
 		if !bytes.Equal(gotReceived, received) || !bytes.Equal(gotSent, sent) {
-			t.Errorf("%s: %d received and %d sent bytes differ from the %d and %d recorded", name, len(gotReceived), len(gotSent), len(received), len(sent))
+			t.Errorf("%s: %d received and %d sent bytes differ from the %d and %d recorded", name, len(gotReceived),
+				len(gotSent), len(received), len(sent))
 		}
 	}
 }
@@ -252,7 +255,8 @@ func TestASessionThatIsNotRecordedIsWatchedFromWhenTheWatcherCame(t *testing.T) 
 func TestASecondProcessIsToldThatTheFolderIsInUse(t *testing.T) {
 	dir := t.TempDir()
 	openStore(t, Options{Dir: dir})
-	if _, err := Open(Options{Dir: dir, Logger: quiet()}); err == nil || !bytes.Contains([]byte(err.Error()), []byte("another switchboard")) {
+	if _, err := Open(Options{Dir: dir, Logger: quiet()}); err == nil ||
+		!bytes.Contains([]byte(err.Error()), []byte("another switchboard")) {
 		t.Errorf("second Open: %v; want an error that says who has it", err)
 	}
 }

@@ -112,7 +112,8 @@ func (v *verifier) file(path string) error {
 	scan(f, fileMagic, end, func(off int64, h header) {
 		v.stats.Chunks++
 		if sealed && next[h.id] != 0 && h.first != next[h.id] {
-			v.damage(Damage{File: path, Session: h.id, Offset: off, FirstEvent: next[h.id], LastEvent: h.first - 1, What: "events are missing before this"})
+			v.damage(Damage{File: path, Session: h.id, Offset: off, FirstEvent: next[h.id], LastEvent: h.first - 1,
+				What: "events are missing before this"})
 		}
 		next[h.id] = h.first + uint64(h.count)
 		seen = h.id
@@ -123,8 +124,8 @@ func (v *verifier) file(path string) error {
 		}
 		if !sealed && tailErr != nil && off+length == end {
 			if !v.written {
-				v.damage(Damage{File: path, Offset: off, Length: length, What: "no valid record to the end: half-written, and never " +
-					"acknowledged, when the process ended; or damaged"})
+				v.damage(Damage{File: path, Offset: off, Length: length, What: "no valid record to the end: " +
+					"half-written, and never acknowledged, when the process ended; or damaged"})
 			}
 			return
 		}

@@ -100,7 +100,8 @@ func TestALongMessageIsSaidAsSeveral(t *testing.T) {
 	list, _ := h.messages(r, 2<<20/room.MaxMessage+1)
 	for i, said := range list {
 		if said.From != m.id || len(said.Bytes) > room.MaxMessage {
-			t.Errorf("message %d: %d bytes from %q; want %d at most from %q", i, len(said.Bytes), said.From, room.MaxMessage, m.id)
+			t.Errorf("message %d: %d bytes from %q; want %d at most from %q", i, len(said.Bytes), said.From,
+				room.MaxMessage, m.id)
 		}
 	}
 }

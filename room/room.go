@@ -74,7 +74,8 @@ func (r *Rooms) follow(ctx context.Context, name string, conf Config) (*Room, er
 	room.window.init()
 	stream, err := r.js.AddStream(&nats.StreamConfig{
 		Name: "room-" + token(name), Subjects: []string{room.subject}, Storage: nats.MemoryStorage, Discard: nats.DiscardOld,
-		MaxMsgs: orDefault(conf.MaxMessages, defaultMessages), MaxBytes: orDefault(conf.MaxBytes, defaultBytes), MaxAge: conf.MaxAge,
+		MaxMsgs: orDefault(conf.MaxMessages, defaultMessages), MaxBytes: orDefault(conf.MaxBytes, defaultBytes),
+		MaxAge: conf.MaxAge,
 	}, nats.Context(ctx))
 	if err != nil {
 		return nil, err
@@ -109,8 +110,8 @@ func (r *Room) Info() session.Info { return r.current.Load().info }
 
 func (r *Room) beginRecording() error {
 	now := time.Now()
-	rec := &roomRecording{since: now, info: session.Info{ID: session.NewID(r.rooms.opt.Node), Listener: r.name, Service: "room",
-		Transport: "room", Remote: "", Name: r.name, Start: now.UnixMicro(), Record: r.conf.Record}}
+	rec := &roomRecording{since: now, info: session.Info{ID: session.NewID(r.rooms.opt.Node), Listener: r.name,
+		Service: "room", Transport: "room", Name: r.name, Start: now.UnixMicro(), Record: r.conf.Record}}
 	info := rec.info
 	policy := recording.Policy{Record: r.conf.Record, OnFailure: session.OnFailureContinue}
 	if policy.Record == session.RecordStrict {
@@ -219,7 +220,8 @@ func (r *Room) noteGap(rec *roomRecording, offset uint64) {
 	if offset > r.offset+1 {
 		missing := session.Missing{Events: offset - r.offset - 1, Reason: "lagged"}
 		rec.log.Append(session.Gap, session.JSON(missing))
-		r.rooms.opt.Logger.Warn("a room's messages were lost: too many came at once", "room", r.name, "messages", missing.Events)
+		r.rooms.opt.Logger.Warn("a room's messages were lost: too many came at once", "room", r.name,
+			"messages", missing.Events)
 	}
 	r.offset = offset
 }

@@ -131,7 +131,8 @@ func TestAMemberOfDatagramsGetsEachMessageByItself(t *testing.T) {
 		t.Fatalf("got %d datagrams; want %d", len(m.pieces), n)
 	}
 	for i, p := range m.pieces {
-		if want := fmt.Sprintf("datagram %d", i); string(p) != want || m.refs[i].Messages != 1 || m.refs[i].First != m.refs[i].Last {
+		if want := fmt.Sprintf("datagram %d", i); string(p) != want || m.refs[i].Messages != 1 ||
+			m.refs[i].First != m.refs[i].Last {
 			t.Fatalf("datagram %d is %q under %+v; want %q", i, p, m.refs[i], want)
 		}
 	}
@@ -200,7 +201,8 @@ func TestEachMessageIsRecordedOnceWithItsSenderAndOffset(t *testing.T) {
 	list, events := h.messages(r, len(texts))
 	for i, m := range list {
 		if string(m.Bytes) != texts[i] || m.From != from || i > 0 && m.Offset <= list[i-1].Offset {
-			t.Errorf("message %d is %.20q from %q at offset %d; want %.20q from %q", i, m.Bytes, m.From, m.Offset, texts[i], from)
+			t.Errorf("message %d is %.20q from %q at offset %d; want %.20q from %q", i, m.Bytes, m.From, m.Offset,
+				texts[i], from)
 		}
 		if i > 0 && events[i].Number != events[i-1].Number+1 {
 			t.Errorf("message %d is event %d behind event %d", i, events[i].Number, events[i-1].Number)

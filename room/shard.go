@@ -127,7 +127,8 @@ func (s *shard) work(batch []publication) (said int) {
 			continue
 		}
 		n, size := 1, len(batch[0].data)
-		for n < len(batch) && batch[n].member == nil && batch[n].session == batch[0].session && size+len(batch[n].data) <= joinLimit {
+		for n < len(batch) && batch[n].member == nil && batch[n].session == batch[0].session &&
+			size+len(batch[n].data) <= joinLimit {
 			size += len(batch[n].data)
 			n++
 		}
@@ -171,8 +172,8 @@ func (s *shard) deliver(group []publication, size int) {
 		}
 		joined = s.joined
 	}
-	ref := session.RoomRef{Room: s.room.name, Session: group[0].session, First: group[0].number, Last: group[len(group)-1].number,
-		Messages: uint64(len(group)), Bytes: uint64(size)}
+	ref := session.RoomRef{Room: s.room.name, Session: group[0].session, First: group[0].number,
+		Last: group[len(group)-1].number, Messages: uint64(len(group)), Bytes: uint64(size)}
 	for i := len(s.members) - 1; i >= 0; i-- { // downwards: one that is removed is replaced by one that had its turn
 		m := &s.members[i]
 		var err error

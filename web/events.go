@@ -22,7 +22,8 @@ type span struct {
 	follow       bool
 }
 
-var spanKeys = map[string]bool{"from": true, "to": true, "since": true, "until": true, "follow": true, "direction": true}
+var spanKeys = map[string]bool{"from": true, "to": true, "since": true, "until": true, "follow": true,
+	"direction": true}
 
 func parseSpan(q url.Values, sum *session.Summary) (sp span, err error) {
 	for key := range q {

@@ -14,7 +14,8 @@ import (
 	"github.com/switchboard-relay/switchboard/hub"
 )
 
-// metrics serves the hub's counts to Prometheus. Nothing is counted twice: the numbers are read when they are asked for.
+// metrics serves the hub's counts to Prometheus. Nothing is counted twice: the numbers are read when they are asked
+// for.
 func (s *server) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

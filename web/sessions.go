@@ -39,13 +39,14 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-var listKeys = map[string]bool{"state": true, "listener": true, "name": true, "remote": true, "transport": true, "cause": true,
-	"since": true, "until": true, "limit": true, "rooms": true}
+var listKeys = map[string]bool{"state": true, "listener": true, "name": true, "remote": true, "transport": true,
+	"cause": true, "since": true, "until": true, "limit": true, "rooms": true}
 
 func filter(q url.Values, now time.Time) (state session.State, f index.Filter, err error) {
 	for key := range q {
 		if !listKeys[key] {
-			return "", f, bad("no filter is called %q: use state, listener, name, remote, transport, cause, since, until, limit, rooms", key)
+			return "", f, bad("no filter is called %q: use state, listener, name, remote, transport, cause, since, until, "+
+				"limit, rooms", key)
 		}
 	}
 	switch state = session.State(q.Get("state")); state {
@@ -53,8 +54,8 @@ func filter(q url.Values, now time.Time) (state session.State, f index.Filter, e
 	default:
 		return "", f, bad("state %q: use live or recorded, or leave it out for both", state)
 	}
-	f = index.Filter{Listener: q.Get("listener"), Name: q.Get("name"), Remote: q.Get("remote"), Transport: q.Get("transport"),
-		Limit: defaultListLimit}
+	f = index.Filter{Listener: q.Get("listener"), Name: q.Get("name"), Remote: q.Get("remote"),
+		Transport: q.Get("transport"), Limit: defaultListLimit}
 	if cause := q.Get("cause"); cause != "" {
 		if f.Cause, err = session.ParseCause(cause); err != nil {
 			return "", f, badRequest{err}
@@ -133,7 +134,8 @@ func (s *server) kick(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.Logger.Info("kicked", "session", sum.ID, "by", who(r).Name, "reason", body.Reason)
-	writeJSON(w, http.StatusOK, map[string]any{"id": sum.ID, "cause": session.Kicked, "by": who(r).Name, "reason": body.Reason})
+	writeJSON(w, http.StatusOK, map[string]any{"id": sum.ID, "cause": session.Kicked, "by": who(r).Name,
+		"reason": body.Reason})
 	return nil
 }
 

@@ -41,8 +41,10 @@ type server struct {
 type route struct {
 	pattern string
 	role    auth.Role
-	serve   func(s *server, w http.ResponseWriter, r *http.Request) error
+	serve   handler
 }
+
+type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 var routes = []route{
 	{"GET /api/v1/sessions", auth.Viewer, (*server).list},
@@ -110,7 +112,8 @@ func (s *server) fenced(next http.Handler) http.Handler {
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerLimit))
 		defer s.contain(w, r)
 		if !s.knownHost(r) {
-			writeError(w, http.StatusForbidden, fmt.Errorf("host %q is not this server: use its IP address or localhost", r.Host))
+			err := fmt.Errorf("host %q is not this server: use its IP address or localhost", r.Host)
+			writeError(w, http.StatusForbidden, err)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -162,18 +165,19 @@ func who(r *http.Request) auth.Identity {
 }
 
 // guarded lets those in whose token carries the role, and writes errors as JSON.
-func (s *server) guarded(role auth.Role, serve func(*server, http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+func (s *server) guarded(role auth.Role, serve handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		id, known := s.Auth.Check(strings.TrimSpace(token))
 		if !known || !strings.EqualFold(scheme, "Bearer") {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="switchboard"`)
-			writeError(w, http.StatusUnauthorized, fmt.Errorf("a valid token is needed: send the header Authorization: Bearer TOKEN; "+
-				"the administrator's lies in the file named token in the data folder"))
+			writeError(w, http.StatusUnauthorized, errors.New("a valid token is needed: send the header "+
+				"Authorization: Bearer TOKEN; the administrator's lies in the file named token in the data folder"))
 			return
 		}
 		if !id.Role.Includes(role) {
-			writeError(w, http.StatusForbidden, fmt.Errorf("the token %q has the role %s; this needs %s", id.Name, id.Role, role))
+			err := fmt.Errorf("the token %q has the role %s; this needs %s", id.Name, id.Role, role)
+			writeError(w, http.StatusForbidden, err)
 			return
 		}
 		if err := serve(s, w, r.WithContext(context.WithValue(r.Context(), identityKey{}, id))); err != nil {
@@ -211,8 +215,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusNotFound
 	case errors.Is(err, errUnavailable):
 		status = http.StatusServiceUnavailable
-	case errors.As(err, &ambiguous), errors.Is(err, hub.ErrNotLive), errors.Is(err, hub.ErrLive), errors.Is(err, hub.ErrPinned),
-		errors.Is(err, errNotRecorded):
+	case errors.As(err, &ambiguous), errors.Is(err, hub.ErrNotLive), errors.Is(err, hub.ErrLive),
+		errors.Is(err, hub.ErrPinned), errors.Is(err, errNotRecorded):
 		status = http.StatusConflict
 	default:
 		s.Logger.Error("a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
@@ -244,8 +248,9 @@ func (s *server) unknown(mux *http.ServeMux) http.HandlerFunc {
 			}
 		}
 		if len(allowed) > 0 {
-			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			writeError(w, http.StatusMethodNotAllowed, fmt.Errorf("%s is not possible here; use %s", r.Method, strings.Join(allowed, ", ")))
+			list := strings.Join(allowed, ", ")
+			w.Header().Set("Allow", list)
+			writeError(w, http.StatusMethodNotAllowed, fmt.Errorf("%s is not possible here; use %s", r.Method, list))
 			return
 		}
 		writeError(w, http.StatusNotFound, fmt.Errorf("there is nothing at %s: the API begins at /api/v1/", r.URL.Path))

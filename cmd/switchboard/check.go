@@ -33,17 +33,21 @@ func explain(w io.Writer, conf switchboard.Config) {
 	if conf.HTTP.TLS != nil {
 		scheme = "https"
 	}
-	fmt.Fprintf(w, "REST         %s://%s, %d tokens besides the administrator's\n", scheme, conf.HTTP.Listen, len(conf.HTTP.Tokens))
+	fmt.Fprintf(w, "REST         %s://%s, %d tokens besides the administrator's\n", scheme, conf.HTTP.Listen,
+		len(conf.HTTP.Tokens))
 	r := conf.Recording
-	fmt.Fprintf(w, "Recording    sync %s, queue %s, journal %s\n", cmp.Or(r.Sync, "group"), cmp.Or(r.Queue, "64MiB"), cmp.Or(r.Journal, "1GiB"))
-	fmt.Fprintf(w, "Retention    age %s, size %s\n", cmp.Or(r.Retention.MaxAge, "unlimited"), cmp.Or(r.Retention.MaxSize, "unlimited"))
+	fmt.Fprintf(w, "Recording    sync %s, queue %s, journal %s\n", cmp.Or(r.Sync, "group"), cmp.Or(r.Queue, "64MiB"),
+		cmp.Or(r.Journal, "1GiB"))
+	fmt.Fprintf(w, "Retention    age %s, size %s\n", cmp.Or(r.Retention.MaxAge, "unlimited"),
+		cmp.Or(r.Retention.MaxSize, "unlimited"))
 	for _, l := range conf.Listeners {
 		fmt.Fprintf(w, "\n%s\n  listens on %s and runs %s\n", l.Name, l.Listen, describe(l.Service))
 		if l.Service == "relay" {
 			fmt.Fprintf(w, "  upstream %s, dialled for at most %s\n", l.Upstream, cmp.Or(l.DialTimeout, "5s"))
 		}
 		if l.Service == "room" {
-			fmt.Fprintf(w, "  room %s, the sender %s\n", l.Room, map[bool]string{false: "included", true: "left out"}[l.ExcludeSender])
+			sender := map[bool]string{false: "included", true: "left out"}[l.ExcludeSender]
+			fmt.Fprintf(w, "  room %s, the sender %s\n", l.Room, sender)
 		}
 		onFailure := cmp.Or(l.OnFailure, map[bool]string{true: "end", false: "continue"}[l.Record == "strict"])
 		fmt.Fprintf(w, "  recording %s; if it fails: %s\n", cmp.Or(l.Record, "on"), onFailure)

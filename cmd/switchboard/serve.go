@@ -23,11 +23,11 @@ import (
 
 // ServeCmd runs a server.
 type ServeCmd struct {
-	Config   string     `help:"Configuration file; see 'switchboard config'." short:"c" type:"path" env:"SWITCHBOARD_CONFIG"`
-	Data     string     `help:"Data folder: recordings, index, token." type:"path" env:"SWITCHBOARD_DATA"`
-	HTTP     string     `help:"Where REST is served, HOST:PORT; overrides http.listen." name:"http" env:"SWITCHBOARD_HTTP"`
-	LogLevel slog.Level `help:"debug, info, warn or error." default:"info" env:"SWITCHBOARD_LOG_LEVEL"`
-	LogJSON  bool       `help:"Log as JSON lines." env:"SWITCHBOARD_LOG_JSON"`
+	Config   string `help:"Configuration file; see 'switchboard config'." short:"c" type:"path" env:"SWITCHBOARD_CONFIG"`
+	Data     string `help:"Data folder: recordings, index, token." type:"path" env:"SWITCHBOARD_DATA"`
+	HTTP     string `help:"Where REST is served, HOST:PORT; overrides http.listen." name:"http" env:"SWITCHBOARD_HTTP"`
+	LogLevel string `help:"One of ${enum}." default:"info" enum:"debug,info,warn,error" env:"SWITCHBOARD_LOG_LEVEL"`
+	LogJSON  bool   `help:"Log as JSON lines." env:"SWITCHBOARD_LOG_JSON"`
 }
 
 // config is the file, then what environment and flags override.
@@ -80,7 +80,9 @@ func (c *ServeCmd) Run(ctx context.Context, std *stdio) error {
 }
 
 func (c *ServeCmd) logger(w io.Writer) *slog.Logger {
-	opt := &slog.HandlerOptions{Level: c.LogLevel}
+	var level slog.Level
+	level.UnmarshalText([]byte(c.LogLevel)) // kong has checked it
+	opt := &slog.HandlerOptions{Level: level}
 	if c.LogJSON {
 		return slog.New(slog.NewJSONHandler(w, opt))
 	}

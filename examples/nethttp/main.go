@@ -35,9 +35,8 @@ func run(data, listen, api string) error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "You asked for %s.\n", r.URL.Path)
-	})}
+	answer := func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "You asked for %s.\n", r.URL.Path) }
+	srv := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(answer)}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, func() { srv.Close() })

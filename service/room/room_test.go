@@ -54,7 +54,8 @@ func newNode(t testing.TB) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rooms, err := room.New(room.Options{Bus: b, Store: store, Node: "n1", Logger: logger, Began: h.TrackRoom, Ended: h.ForgetRoom})
+	rooms, err := room.New(room.Options{Bus: b, Store: store, Node: "n1", Logger: logger, Began: h.TrackRoom,
+		Ended: h.ForgetRoom})
 	if err != nil {
 		t.Fatal(err)
 	}
