@@ -14,7 +14,10 @@ import (
 // ErrQuiet says that nothing came for a while: the goroutine is to hand over to another that begins with Park.
 var ErrQuiet = errors.New("nothing came for a while")
 
-const quietAfter = time.Second
+const (
+	quietAfter  = time.Second
+	lookAgainIn = 200 * time.Millisecond // at a Repeater, which may not have been told of a reset
+)
 
 // begin opens a Receiver's session and receives for it.
 func (s *Session) begin(r Receiver) {
@@ -55,8 +58,18 @@ func (s *Session) parkThenReact(r Receiver) {
 
 // NextSoon is Next, but gives up with ErrQuiet when nothing came for a second, where parking saves anything.
 func (s *Session) NextSoon() ([]byte, error) {
-	_, waits := s.conn.(transport.Waiter)
-	return s.next(waits, nil)
+	return s.next(soonFor(s.conn, nil), nil)
+}
+
+// soonFor is how long to wait for a piece before it is looked whether the session is quiet; 0 is until it comes.
+func soonFor(c transport.Conn, more func() bool) time.Duration {
+	if _, waits := c.(transport.Waiter); !waits {
+		return 0
+	}
+	if _, repeats := c.(transport.Repeater); repeats && more != nil {
+		return lookAgainIn
+	}
+	return quietAfter
 }
 
 // Park waits until there is something for Next to say. It is the first thing that a fresh goroutine does.
@@ -76,21 +89,22 @@ func (s *Session) park(c transport.Conn) {
 }
 
 // lull is what to do when a read deadline came: end the session as idle, tell the service that it is quiet, or go on.
-func (s *Session) lull(soon bool, k session.Kind) error {
+func (s *Session) lull(soon time.Duration, k session.Kind) error {
 	quiet := s.quietFor()
 	if limit := s.listener.idle(); limit > 0 && quiet >= limit {
 		s.end(session.End{Cause: session.Idle})
 		return s.over.Load()
 	}
 	last := max(s.start, s.log.LastActivity(k))
-	if soon && time.Duration(now()-last)*time.Microsecond >= quietAfter-quietAfter/10 {
+	if soon > 0 && time.Duration(now()-last)*time.Microsecond >= quietAfter-quietAfter/10 {
 		return ErrQuiet
 	}
 	return nil
 }
 
-// arm sets the read deadline of a connection, unless one is set already: armed is when, in Unix µs, 0 for none.
-func (s *Session) arm(c transport.Conn, armed *int64, soon bool) {
+// arm sets the read deadline of a connection, unless one is set already: armed is when, in Unix µs, 0 for none. It comes
+// at the idle limit, or, where soon is not 0, that soon.
+func (s *Session) arm(c transport.Conn, armed *int64, soon time.Duration) {
 	if *armed != 0 {
 		return
 	}
@@ -98,8 +112,8 @@ func (s *Session) arm(c transport.Conn, armed *int64, soon bool) {
 	if limit := s.listener.idle(); limit > 0 {
 		wait = max(limit-s.quietFor(), time.Millisecond)
 	}
-	if soon && (wait == 0 || wait > quietAfter) {
-		wait = quietAfter
+	if soon > 0 && (wait == 0 || wait > soon) {
+		wait = soon
 	}
 	if wait > 0 {
 		at := time.Now().Add(wait)

@@ -14,10 +14,10 @@ import (
 // Next waits for the next piece that the far end sends, records it as Received and returns it: what one read of the
 // socket gave, or one datagram. The bytes are the recording's own and valid until the next call; they must not be
 // changed. It returns io.EOF when the far end sends no more, and the *session.End when the session is ended.
-func (s *Session) Next() ([]byte, error) { return s.next(false, nil) }
+func (s *Session) Next() ([]byte, error) { return s.next(0, nil) }
 
 // next is Next. With soon it gives up as NextSoon does; with more, pieces that more disposes of are not returned.
-func (s *Session) next(soon bool, more func() bool) ([]byte, error) {
+func (s *Session) next(soon time.Duration, more func() bool) ([]byte, error) {
 	if rest := s.rest(); len(rest) > 0 {
 		s.unread = 0
 		return rest, nil

@@ -39,9 +39,9 @@ func (s *Session) Upstream(conn transport.Conn) *Upstream {
 // while. io.EOF says that the far end sends no more; an error of the upstream is an *UpstreamError.
 func (u *Upstream) CarryUp() error {
 	s := u.session
-	_, waits := s.conn.(transport.Waiter)
+	soon := soonFor(s.conn, u.passUp)
 	for {
-		data, err := s.next(waits, u.passUp)
+		data, err := s.next(soon, u.passUp)
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (u *Upstream) CarryDown() error {
 
 func (u *Upstream) next() ([]byte, error) {
 	s := u.session
-	_, soon := u.conn.(transport.Waiter)
+	soon := soonFor(u.conn, u.passDown)
 	u.held.Release()
 	for {
 		s.arm(u.conn, &u.armed, soon)

@@ -34,7 +34,8 @@ type Waiter interface {
 // Repeater is a Conn that can receive again and again with fewer system calls.
 type Repeater interface {
 	// ReceiveWhile is Receive, again and again while more says so. more is called after each piece and must not wait. It
-	// returns nil once more says no. A reset that comes together with bytes may show only at the read deadline.
+	// returns nil once more says no. In a long conversation a reset that comes together with bytes may show only at the
+	// read deadline.
 	ReceiveWhile(sink Sink, more func() bool) error
 }
 

@@ -45,6 +45,7 @@ type reading struct {
 	err      error
 	fd       uintptr
 	inq      inqReader
+	steady   int // reads that said EAGAIN, as was told before
 	readable func(fd uintptr) bool
 	read     func(p []byte) (int, error)
 }
@@ -62,7 +63,7 @@ func (s *socket) ReceiveWhile(sink Sink, more func() bool) error { return s.rece
 
 func (s *socket) receive(sink Sink, more func() bool) error {
 	r := readings.Get().(*reading)
-	r.sink, r.more = sink, more
+	r.sink, r.more, r.steady = sink, more, 0
 	r.inq.on = more != nil && s.tellsInq()
 	err := s.raw.Read(r.readable)
 	if err == nil {
@@ -73,20 +74,30 @@ func (s *socket) receive(sink Sink, more func() bool) error {
 	return err
 }
 
+// steadyAfter is how many pieces in a row must have come by themselves until it is believed that nothing is behind one: a
+// reset that comes together with bytes is not told with them, so a short conversation is read to its end.
+const steadyAfter = 8
+
 // onReadable runs when bytes may be there, and once before the first wait. It stays for as long as pieces are taken: the
 // runtime then keeps the readiness that comes meanwhile, and a read that would only say EAGAIN can be left out.
 func (r *reading) onReadable(fd uintptr) bool {
 	r.fd = fd
+	r.inq.left = -1
 	for {
+		drained := r.inq.on && r.inq.left == 0
+		if drained && r.steady >= steadyAfter {
+			return false
+		}
 		r.err = r.sink.Take(r.read)
-		switch {
-		case r.err == unix.EAGAIN:
+		if r.err == unix.EAGAIN {
 			r.err = nil
+			if drained {
+				r.steady++
+			}
 			return false
-		case r.err != nil || r.more == nil || !r.more():
+		}
+		if r.err != nil || r.more == nil || !r.more() {
 			return true
-		case r.inq.on && r.inq.left == 0:
-			return false
 		}
 	}
 }
