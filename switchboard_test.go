@@ -292,7 +292,11 @@ func TestTheConnectionsOfAnyGoServerAreSessions(t *testing.T) {
 		}
 		waiting <- err
 	}()
+	deadline := time.Now().Add(20 * time.Second)
 	for mustList(t, sb, session.Live)[0].ReceivedBytes == live.ReceivedBytes {
+		if time.Now().After(deadline) {
+			t.Fatal("the second request is not on record")
+		}
 	}
 	if err := sb.Hub().Kick(context.Background(), live.ID, "ann", ""); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -9,13 +10,19 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // runOnce executes a command line that needs no input and ends by itself.
 func runOnce(t *testing.T, args ...string) (code int, out, said string) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	var stdout, stderr bytes.Buffer
-	code = run(t.Context(), args, strings.NewReader(""), &stdout, &stderr)
+	code = run(ctx, args, strings.NewReader(""), &stdout, &stderr)
+	if ctx.Err() != nil {
+		t.Fatalf("%q did not end within a minute: it printed %.1000q and said %.1000q", args, &stdout, &stderr)
+	}
 	return code, stdout.String(), stderr.String()
 }
 

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -26,7 +28,9 @@ func welcome(t *testing.T, dir string) (lines []string) {
 	if err := os.WriteFile(filepath.Join(dir, "line.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("./switchboard", "serve", "--config", "line.yaml", "--data", "it's data")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "./switchboard", "serve", "--config", "line.yaml", "--data", "it's data")
 	cmd.Dir = dir
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -98,7 +102,9 @@ func TestWhatServePrintsIsAlignedAndItsCommandsWorkWhenPasted(t *testing.T) {
 	aligned(listeners, "sink:", "room:", "echo:")
 	aligned(try, "# ")
 	script := strings.Join(try, "\n")
-	sh := exec.Command("sh", "-ec", script)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	sh := exec.CommandContext(ctx, "sh", "-ec", script)
 	sh.Dir = t.TempDir()
 	sh.Stdin = strings.NewReader("something\n")
 	out, err = sh.CombinedOutput()
