@@ -44,16 +44,17 @@ func (r *reindex) run(ctx context.Context) error {
 }
 
 func (r *reindex) hour(ctx context.Context, hour time.Time, from, to int64) error {
-	files := 0
+	files := 0 // that the index has
 	err := r.store.Hour(hour, func(recordings, pins []session.ID) error {
-		files += len(recordings)
 		lacking, err := r.index.Lacking(ctx, recordings)
 		if err != nil {
 			return err
 		}
-		if err := r.add(ctx, lacking, from); err != nil || len(pins) == 0 {
+		added, err := r.add(ctx, lacking, from)
+		if err != nil {
 			return err
 		}
+		files += len(recordings) - len(lacking) + added
 		return r.pin(ctx, pins, from)
 	})
 	if err != nil {
@@ -66,12 +67,12 @@ func (r *reindex) hour(ctx context.Context, hour time.Time, from, to int64) erro
 	return r.check(ctx, from, to, sessions > files)
 }
 
-// add reads recordings of an hour's folder and puts them into the index.
-func (r *reindex) add(ctx context.Context, ids []session.ID, hour int64) error {
+// add reads recordings of an hour's folder and puts those that can be read into the index.
+func (r *reindex) add(ctx context.Context, ids []session.ID, hour int64) (added int, err error) {
 	var sums []session.Summary
 	for _, id := range ids {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return 0, context.Cause(ctx)
 		}
 		sum, err := r.store.Summary(id, hour)
 		switch {
@@ -83,10 +84,10 @@ func (r *reindex) add(ctx context.Context, ids []session.ID, hour int64) error {
 		}
 	}
 	if len(sums) == 0 {
-		return nil
+		return 0, nil
 	}
 	if err := r.index.Add(ctx, sums); err != nil {
-		return err
+		return 0, err
 	}
 	r.added += len(sums)
 	var gone []session.ID
@@ -95,7 +96,7 @@ func (r *reindex) add(ctx context.Context, ids []session.ID, hour int64) error {
 			gone = append(gone, sum.ID)
 		}
 	}
-	return r.index.Delete(ctx, gone...)
+	return len(sums) - len(gone), r.index.Delete(ctx, gone...)
 }
 
 // pin has the index take for pinned what has a pin in an hour's folder.

@@ -17,18 +17,28 @@ import (
 
 var sink = switchboard.ListenerConfig{Name: "line", Listen: "tcp://127.0.0.1:0", Service: "sink"}
 
-// record makes one more recorded session, and returns it.
+// record makes one more recorded session, waits until the index has it, and returns it.
 func record(t *testing.T, sb *switchboard.Switchboard) session.Summary {
 	t.Helper()
-	before, err := sb.Hub().List(context.Background(), session.Recorded, index.Filter{})
+	ctx := context.Background()
+	before, err := sb.Hub().Stats(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := dial(t, "tcp", sb.Addr("line"))
 	c.Write([]byte("something"))
 	c.Close()
-	list := sessions(t, sb, session.Recorded, len(before)+1)
-	return list[0]
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		now, err := sb.Hub().Stats(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now.Recorded == before.Recorded+1 {
+			return sessions(t, sb, session.Recorded, now.Recorded)[0]
+		}
+	}
+	t.Fatal("the session is not in the index")
+	return session.Summary{}
 }
 
 // copyFolder copies what a machine that stops now would leave.
@@ -86,6 +96,11 @@ func TestTheIndexCatchesUpWithTheRecordingsAfterACrash(t *testing.T) {
 	}
 	for _, name := range glob(t, crashed, "recordings", "*", "*", "*", "*", string(gone.ID)+".sbr") {
 		os.Remove(name)
+	}
+	folder := filepath.Dir(glob(t, crashed, "recordings", "*", "*", "*", "*", string(kept.ID)+".sbr")[0])
+	unreadable := filepath.Join(folder, string(session.NewID("n1"))+".sbr")
+	if err := os.WriteFile(unreadable, []byte("no recording"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	after := start(t, crashed, sink)
 	indexed(t, after, "the one that was lost and the pinned one, without the one that is gone",
