@@ -53,6 +53,10 @@ func (c *LsCmd) Run(ctx context.Context, std *stdio) error {
 	if c.JSON {
 		return writeJSON(std, list)
 	}
+	if len(list) == 0 {
+		std.note("no session is like that")
+		return nil
+	}
 	width := terminalWidth(std.out)
 	columns, rows := sessionColumns, sessionRows(list, time.Now())
 	if width > 0 {

@@ -28,8 +28,7 @@ func (c *VerifyCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(std.out, "%d files with %d chunks, %s, were checked\n", stats.Files, stats.Chunks,
-		formatBytes(uint64(stats.Bytes)))
+	fmt.Fprintf(std.out, "%s were checked: files %d, chunks %d\n", formatBytes(uint64(stats.Bytes)), stats.Files, stats.Chunks)
 	if stats.Damaged > 0 {
 		return fmt.Errorf("damaged places: %d; what is listed above is lost, all else plays", stats.Damaged)
 	}
