@@ -38,16 +38,22 @@ func newSocket(c rawConn, own bool) Conn {
 	return &socket{rawConn: c, raw: raw, own: own}
 }
 
-// reading is what one Receive needs, with the closures that RawConn.Read wants, so that reading allocates nothing.
+// reading is what one Receive needs, with the closures that RawConn.Read wants, so that reading allocates nothing. Whoever
+// waits holds one, so it is small.
 type reading struct {
 	sink     Sink
-	more     func() bool
 	err      error
 	fd       uintptr
-	inq      inqReader
-	steady   int // reads that said EAGAIN, as was told before
+	again    *repeating // of ReceiveWhile
 	readable func(fd uintptr) bool
 	read     func(p []byte) (int, error)
+}
+
+// repeating is what ReceiveWhile needs besides.
+type repeating struct {
+	more   func() bool
+	steady int // reads that said EAGAIN, as was told before
+	inq    inqReader
 }
 
 var readings = sync.Pool{New: func() any {
@@ -56,47 +62,65 @@ var readings = sync.Pool{New: func() any {
 	return r
 }}
 
+var repeatings = sync.Pool{New: func() any { return &repeating{} }}
+
 func (s *socket) Receive(sink Sink) error { return s.receive(sink, nil) }
 
 // ReceiveWhile implements Repeater.
-func (s *socket) ReceiveWhile(sink Sink, more func() bool) error { return s.receive(sink, more) }
+func (s *socket) ReceiveWhile(sink Sink, more func() bool) error {
+	a := repeatings.Get().(*repeating)
+	a.more, a.steady, a.inq.on = more, 0, s.tellsInq()
+	err := s.receive(sink, a)
+	a.more = nil
+	repeatings.Put(a)
+	return err
+}
 
-func (s *socket) receive(sink Sink, more func() bool) error {
+func (s *socket) receive(sink Sink, again *repeating) error {
 	r := readings.Get().(*reading)
-	r.sink, r.more, r.steady = sink, more, 0
-	r.inq.on = more != nil && s.tellsInq()
+	r.sink, r.again = sink, again
 	err := s.raw.Read(r.readable)
 	if err == nil {
 		err = r.err
 	}
-	r.sink, r.more, r.err = nil, nil, nil
+	r.sink, r.again, r.err = nil, nil, nil
 	readings.Put(r)
 	return err
+}
+
+// onReadable runs when bytes may be there, and once before the first wait.
+func (r *reading) onReadable(fd uintptr) bool {
+	r.fd = fd
+	if r.again != nil {
+		return r.whileMore()
+	}
+	r.err = r.sink.Take(r.read)
+	return r.err != unix.EAGAIN
 }
 
 // steadyAfter is how many pieces in a row must have come by themselves until it is believed that nothing is behind one: a
 // reset that comes together with bytes is not told with them, so a short conversation is read to its end.
 const steadyAfter = 8
 
-// onReadable runs when bytes may be there, and once before the first wait. It stays for as long as pieces are taken: the
-// runtime then keeps the readiness that comes meanwhile, and a read that would only say EAGAIN can be left out.
-func (r *reading) onReadable(fd uintptr) bool {
-	r.fd = fd
-	r.inq.left = -1
+// whileMore stays for as long as pieces are taken: the runtime then keeps the readiness that comes meanwhile, and a read
+// that would only say EAGAIN can be left out.
+func (r *reading) whileMore() bool {
+	a := r.again
+	a.inq.left = -1
 	for {
-		drained := r.inq.on && r.inq.left == 0
-		if drained && r.steady >= steadyAfter {
+		drained := a.inq.on && a.inq.left == 0
+		if drained && a.steady >= steadyAfter {
 			return false
 		}
 		r.err = r.sink.Take(r.read)
 		if r.err == unix.EAGAIN {
 			r.err = nil
 			if drained {
-				r.steady++
+				a.steady++
 			}
 			return false
 		}
-		if r.err != nil || r.more == nil || !r.more() {
+		if r.err != nil || !a.more() {
 			return true
 		}
 	}
@@ -120,8 +144,8 @@ func (r *reading) readFD(p []byte) (int, error) {
 }
 
 func (r *reading) readOnce(p []byte) (int, error) {
-	if r.inq.on {
-		return r.inq.read(r.fd, p)
+	if r.again != nil && r.again.inq.on {
+		return r.again.inq.read(r.fd, p)
 	}
 	return unix.Read(int(r.fd), p)
 }
