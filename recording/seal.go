@@ -14,6 +14,9 @@ import (
 const (
 	sealBatch  = 1024    // sessions made durable together
 	sealBuffer = 1 << 20 // bytes copied at once
+
+	calmPoll  = 10 * time.Millisecond
+	calmLimit = time.Second // that one file waits for the journal to have less to do
 )
 
 // toSeal hands an ended log, durable to its end, to the sealer.
@@ -56,6 +59,25 @@ func (s *Store) sealer() {
 	}
 }
 
+// awaitCalm waits while much waits for the disk: an ended session can wait for its file, a live one cannot go on. It does not wait once the journal is half as long as it may be, nor while the store closes.
+func (s *Store) awaitCalm() {
+	for deadline := time.Now().Add(calmLimit); s.queued.Load() > s.opt.QueueLimit/8 && time.Now().Before(deadline); {
+		s.smu.Lock()
+		long := int64(len(s.segments))*s.opt.SegmentSize > s.opt.JournalLimit/2
+		s.smu.Unlock()
+		if long {
+			return
+		}
+		select {
+		case <-time.After(calmPoll):
+		case <-s.closing:
+			return
+		case <-s.stop:
+			return
+		}
+	}
+}
+
 // reportFound tells of a file that was complete when a crash came, and may not have been told of.
 func (s *Store) reportFound(path string) {
 	r, err := openSealed(path)
@@ -83,6 +105,7 @@ func (s *Store) sealSome() bool {
 	sums := make([]session.Summary, 0, n)
 	var failed error
 	for i, l := range logs {
+		s.awaitCalm()
 		path, sum, err := s.seal(l)
 		if err != nil {
 			failed = err
