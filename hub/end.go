@@ -30,6 +30,9 @@ func (s *Session) end(e session.End) {
 		if x.cancel != nil {
 			x.cancel(&e)
 		}
+		if x.dialing != nil {
+			x.dialing()
+		}
 		closers, x.closers = x.closers, nil
 		x.mu.Unlock()
 	}

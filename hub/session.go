@@ -47,6 +47,7 @@ type extra struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	closers []func() // run once when the session ends
+	dialing func()   // gives up what Dial waits for; a context of the session's own would stay with it, and is large
 
 	scratch []byte // a copy of what a transport only lent; owned by whoever receives
 }
@@ -60,6 +61,17 @@ func (s *Session) more() *extra {
 		return x
 	}
 	return s.extra.Load()
+}
+
+// whileDialing has cancel called if the session ends, until it is called with nil.
+func (s *Session) whileDialing(cancel func()) {
+	x := s.more()
+	x.mu.Lock()
+	x.dialing = cancel
+	x.mu.Unlock()
+	if cancel != nil && s.over.Load() != nil {
+		cancel()
+	}
 }
 
 // ID is the session's name for ever.

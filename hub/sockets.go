@@ -62,10 +62,13 @@ func (c *sockets) release(conn transport.Conn) {
 	}
 }
 
-// Dial connects to an upstream for the session: it is given up when the session ends, and closed with it.
+// Dial connects to an upstream for the session: it is given up when the session ends, and closed with it. A session dials
+// one upstream at a time.
 func (s *Session) Dial(to transport.Address, conf *tls.Config, limit time.Duration) (transport.Conn, error) {
-	ctx, cancel := joinContext(s.Context(), limit)
+	ctx, cancel := joinContext(context.Background(), limit)
 	defer cancel()
+	s.whileDialing(cancel)
+	defer s.whileDialing(nil)
 	c := &s.hub.sockets
 	if c.used.Add(1) > c.limit {
 		c.used.Add(-1)

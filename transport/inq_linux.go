@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"encoding/binary"
 	"net"
 	"unsafe"
 
@@ -11,11 +10,8 @@ import (
 // inqReader reads with the number of bytes that stay behind, which the kernel tells together with them: see TCP_INQ in
 // tcp(7). Where it is 0, everything has been read, and the far end has sent no FIN.
 type inqReader struct {
-	on      bool
-	left    int
-	msg     unix.Msghdr
-	iov     unix.Iovec
-	control [24]byte // one message of an int32: unix.CmsgSpace(4)
+	on   bool
+	left int
 }
 
 // States of socket.inq.
@@ -43,20 +39,27 @@ func (s *socket) tellsInq() bool {
 }
 
 func (r *inqReader) read(fd uintptr, p []byte) (int, error) {
-	r.iov.Base = unsafe.SliceData(p)
-	r.iov.SetLen(len(p))
-	r.msg = unix.Msghdr{Iov: &r.iov, Control: &r.control[0]}
-	r.msg.SetIovlen(1)
-	r.msg.SetControllen(len(r.control))
-	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&r.msg)), unix.MSG_DONTWAIT)
-	r.iov.Base = nil
-	if errno != 0 {
+	var control [3]uint64 // one message of an int32: unix.CmsgSpace(4) bytes, aligned
+	iov := unix.Iovec{Base: unsafe.SliceData(p)}
+	iov.SetLen(len(p))
+	msg := unix.Msghdr{Iov: &iov, Control: (*byte)(unsafe.Pointer(&control))}
+	msg.SetIovlen(1)
+	msg.SetControllen(int(unsafe.Sizeof(control)))
+	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&msg)), unix.MSG_DONTWAIT)
+	switch errno {
+	case 0:
+	case unix.EAGAIN:
+		return 0, unix.EAGAIN // as a constant it needs no memory
+	default:
 		return 0, errno
 	}
 	r.left = -1
-	h := (*unix.Cmsghdr)(unsafe.Pointer(&r.control[0]))
-	if int(r.msg.Controllen) >= unix.CmsgLen(4) && h.Level == unix.SOL_TCP && h.Type == unix.TCP_CM_INQ {
-		r.left = int(int32(binary.NativeEndian.Uint32(r.control[unix.CmsgLen(0):])))
+	h := (*struct {
+		unix.Cmsghdr
+		inq int32
+	})(unsafe.Pointer(&control))
+	if int(msg.Controllen) >= unix.CmsgLen(4) && h.Level == unix.SOL_TCP && h.Type == unix.TCP_CM_INQ {
+		r.left = int(h.inq)
 	}
 	return int(n), nil
 }

@@ -49,8 +49,9 @@ type reading struct {
 	read     func(p []byte) (int, error)
 }
 
-// repeating is what ReceiveWhile needs besides.
+// repeating is what one ReceiveWhile needs.
 type repeating struct {
+	reading
 	more   func() bool
 	steady int // reads that said EAGAIN, as was told before
 	inq    inqReader
@@ -62,29 +63,36 @@ var readings = sync.Pool{New: func() any {
 	return r
 }}
 
-var repeatings = sync.Pool{New: func() any { return &repeating{} }}
+var repeatings = sync.Pool{New: func() any {
+	a := &repeating{}
+	a.again, a.readable, a.read = a, a.onReadable, a.readFD
+	return a
+}}
 
-func (s *socket) Receive(sink Sink) error { return s.receive(sink, nil) }
+func (s *socket) Receive(sink Sink) error {
+	r := readings.Get().(*reading)
+	err := s.receive(r, sink)
+	readings.Put(r)
+	return err
+}
 
 // ReceiveWhile implements Repeater.
 func (s *socket) ReceiveWhile(sink Sink, more func() bool) error {
 	a := repeatings.Get().(*repeating)
 	a.more, a.steady, a.inq.on = more, 0, s.tellsInq()
-	err := s.receive(sink, a)
+	err := s.receive(&a.reading, sink)
 	a.more = nil
 	repeatings.Put(a)
 	return err
 }
 
-func (s *socket) receive(sink Sink, again *repeating) error {
-	r := readings.Get().(*reading)
-	r.sink, r.again = sink, again
+func (s *socket) receive(r *reading, sink Sink) error {
+	r.sink = sink
 	err := s.raw.Read(r.readable)
 	if err == nil {
 		err = r.err
 	}
-	r.sink, r.again, r.err = nil, nil, nil
-	readings.Put(r)
+	r.sink, r.err = nil, nil
 	return err
 }
 
@@ -164,12 +172,16 @@ func readableNow(fd uintptr) bool {
 }
 
 // tryWriter is what TryWrite needs. Of a socket that is ours alone it knows the descriptor, and its lock keeps Close away
-// while it is used; any other is used by the runtime's leave, with a closure that is kept so that writing allocates nothing.
+// while it is used; any other is written by the runtime's leave.
 type tryWriter struct {
-	mu     sync.Mutex
-	closed bool
-	fd     int
+	mu      sync.Mutex
+	closed  bool
+	fd      int32
+	byLeave *leaveWriter // of a socket that is not ours alone
+}
 
+// leaveWriter keeps the closure that RawConn.Write wants, so that writing allocates nothing.
+type leaveWriter struct {
 	p     []byte
 	n     int
 	err   error
@@ -181,13 +193,18 @@ var closedWriter = &tryWriter{closed: true}
 
 func (s *socket) newTryWriter() *tryWriter {
 	w := &tryWriter{}
-	w.write = w.once
+	if !s.own {
+		w.byLeave = &leaveWriter{}
+		w.byLeave.write = w.byLeave.once
+		s.writer.Store(w)
+		return w
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !s.writer.CompareAndSwap(nil, w) {
 		return s.writer.Load()
 	}
-	w.closed = s.raw.Control(func(fd uintptr) { w.fd = int(fd) }) != nil
+	w.closed = s.raw.Control(func(fd uintptr) { w.fd = int32(fd) }) != nil
 	return w
 }
 
@@ -197,15 +214,15 @@ func (s *socket) TryWrite(p []byte) (int, error) {
 	if w == nil {
 		w = s.newTryWriter()
 	}
-	if !s.own {
-		return w.byRuntime(s.raw, p)
+	if w.byLeave != nil {
+		return w.byLeave.tryWrite(s.raw, p)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
 		return 0, net.ErrClosed
 	}
-	return tryWrite(w.fd, p)
+	return tryWrite(int(w.fd), p)
 }
 
 // Close closes the connection. It waits for nobody but a TryWrite, which does not wait.
@@ -219,7 +236,7 @@ func (s *socket) Close() error {
 	return s.rawConn.Close()
 }
 
-func (w *tryWriter) byRuntime(raw syscall.RawConn, p []byte) (int, error) {
+func (w *leaveWriter) tryWrite(raw syscall.RawConn, p []byte) (int, error) {
 	w.p, w.n, w.err = p, 0, nil
 	err := raw.Write(w.write)
 	w.p = nil
@@ -229,7 +246,7 @@ func (w *tryWriter) byRuntime(raw syscall.RawConn, p []byte) (int, error) {
 	return w.n, err
 }
 
-func (w *tryWriter) once(fd uintptr) bool {
+func (w *leaveWriter) once(fd uintptr) bool {
 	w.n, w.err = tryWrite(int(fd), w.p)
 	return true
 }

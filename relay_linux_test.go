@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/switchboard-relay/switchboard"
 	"github.com/switchboard-relay/switchboard/session"
@@ -225,14 +228,53 @@ func TestDatagramsAreRelayedOneByOne(t *testing.T) {
 	}
 }
 
+// silentUpstream takes connections no further than the system's queue, which is full: whoever dials it waits.
+func silentUpstream(t *testing.T) string {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
+	for {
+		c, err := net.DialTimeout("tcp", addr, 200*time.Millisecond)
+		if err != nil {
+			return "tcp://" + addr
+		}
+		t.Cleanup(func() { c.Close() })
+	}
+}
+
+func TestAKickPassesADialThatGetsNoAnswer(t *testing.T) {
+	sb, at := relay(t, silentUpstream(t), func(c *switchboard.ListenerConfig) { c.DialTimeout = "1h" })
+	c := dial(t, "tcp", at)
+	live := sessions(t, sb, session.Live, 1)[0]
+	if err := sb.Hub().Kick(t.Context(), live.ID, "tester", "no answer"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(c); len(got) > 0 || err != nil {
+		t.Errorf("the client got %q, %v; want the end of its connection", got, err)
+	}
+	if sum := sessions(t, sb, session.Recorded, 1)[0]; sum.Cause != session.Kicked {
+		t.Errorf("it ended as %q; want kicked", sum.Cause)
+	}
+}
+
 func TestAnUpstreamThatDoesNotAnswerInTimeIsUnreachable(t *testing.T) {
-	to := upstream(t, "tcp", "127.0.0.1:0", func(net.Conn) {})
-	sb, at := relay(t, to, func(c *switchboard.ListenerConfig) { c.DialTimeout = "1ns" })
+	sb, at := relay(t, silentUpstream(t), func(c *switchboard.ListenerConfig) { c.DialTimeout = "100ms" })
 	c := dial(t, "tcp", at)
 	if got, err := io.ReadAll(c); len(got) > 0 || err != nil {
 		t.Errorf("the client got %q, %v; want the end of its connection", got, err)
 	}
 	if sum := sessions(t, sb, session.Recorded, 1)[0]; sum.Cause != session.Unreachable {
-		t.Errorf("it ended as %q; want unreachable", sum.Cause)
+		t.Errorf("it ended as %q, %s; want unreachable", sum.Cause, sum.Detail)
 	}
 }
