@@ -213,7 +213,9 @@ func TestDatagramsAreRelayedOneByOne(t *testing.T) {
 			up.WriteTo(append([]byte("re: "), b[:n]...), from)
 		}
 	}()
-	sb, at := relay(t, "udp://"+up.LocalAddr().String(), func(c *switchboard.ListenerConfig) { c.Listen = "udp://127.0.0.1:0" })
+	sb, at := relay(t, "udp://"+up.LocalAddr().String(), func(c *switchboard.ListenerConfig) {
+		c.Listen = "udp://127.0.0.1:0"
+	})
 	c := dial(t, "udp", at)
 	for _, text := range []string{"a", "bb", strings.Repeat("c", 9000)} {
 		io.WriteString(c, text)
@@ -236,7 +238,8 @@ func silentUpstream(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
-	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 0)); err != nil {
+	loopback := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+	if err := errors.Join(unix.Bind(fd, loopback), unix.Listen(fd, 0)); err != nil {
 		t.Fatal(err)
 	}
 	at, err := unix.Getsockname(fd)

@@ -90,8 +90,8 @@ func (s *Session) delivered() (d delivery) {
 	return d
 }
 
-// flushDelivery puts what is pending on record. When it returns, no other call has taken it and not yet put it there: so
-// the end of a session comes behind its last delivery.
+// flushDelivery puts what is pending on record. When it returns, no other call has taken it and not yet put it there:
+// so the end of a session comes behind its last delivery.
 func (s *Session) flushDelivery() {
 	o := s.box.Load()
 	if o == nil {

@@ -69,7 +69,8 @@ func New(opt Options) (*Hub, error) {
 		opt.Logger = slog.Default()
 	}
 	h := &Hub{
-		node: opt.Node, store: opt.Store, index: opt.Index, bus: opt.Bus, logger: opt.Logger, keep: opt.Retention, inbox: opt.Inbox,
+		node: opt.Node, store: opt.Store, index: opt.Index, bus: opt.Bus, logger: opt.Logger,
+		keep: opt.Retention, inbox: opt.Inbox,
 		listeners: map[string]*Listener{}, rooms: rooms{logs: map[session.ID]roomLog{}},
 	}
 	h.sockets.init(opt.MaxConnections, opt.Logger)

@@ -277,7 +277,8 @@ func (l *Listener) refuse(err error) {
 	first := l.refusals[reason] == 1
 	l.mu.Unlock()
 	if first {
-		l.hub.logger.Warn("connections are refused; further ones are only counted", "listener", l.config().Name, "reason", err)
+		l.hub.logger.Warn("connections are refused; further ones are only counted",
+			"listener", l.config().Name, "reason", err)
 	}
 }
 

@@ -50,7 +50,8 @@ func (h *Hub) open(l *Listener, conn transport.Conn, unattended bool) (*Session,
 		return nil, err
 	}
 	conf := l.config()
-	s := &Session{hub: h, listener: l, conf: conf, conn: conn, unattended: unattended, id: session.NewID(h.node), start: now()}
+	s := &Session{hub: h, listener: l, conf: conf, conn: conn, unattended: unattended,
+		id: session.NewID(h.node), start: now()}
 	log, err := h.store.Begin((*participant)(s), recording.Policy{Record: conf.Record, OnFailure: conf.OnFailure})
 	if err != nil {
 		l.leave()
@@ -130,7 +131,8 @@ func (s *Session) guarded(f func() error) (err error) {
 // contain turns a panic of a service into the end of its session alone.
 func (s *Session) contain(err *error) {
 	if p := recover(); p != nil {
-		s.hub.logger.Error("a service panicked; its session ends", "session", s.id, "panic", p, "stack", string(debug.Stack()))
+		s.hub.logger.Error("a service panicked; its session ends", "session", s.id, "panic", p,
+			"stack", string(debug.Stack()))
 		*err = fmt.Errorf("the service panicked: %v", p)
 	}
 }

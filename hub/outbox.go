@@ -23,8 +23,8 @@ type outbox struct {
 // drainLimit bounds how long one write of the tail may wait without any progress.
 const drainLimit = 30 * time.Second
 
-// push sends p, or what is left of it later. It never waits. An error is why the session is to end, as "slow" if its far
-// end reads too slowly; o.mu is held, so it is the caller that ends it.
+// push sends p, or what is left of it later. It never waits. An error is why the session is to end, as "slow" if its
+// far end reads too slowly; o.mu is held, so it is the caller that ends it.
 func (s *Session) push(p []byte) error {
 	if e := s.over.Load(); e != nil {
 		return e

@@ -102,8 +102,8 @@ func (s *Session) lull(soon time.Duration, k session.Kind) error {
 	return nil
 }
 
-// arm sets the read deadline of a connection, unless one is set already: armed is when, in Unix µs, 0 for none. It comes
-// at the idle limit, or, where soon is not 0, that soon.
+// arm sets the read deadline of a connection, unless one is set already: armed is when, in Unix µs, 0 for none. It
+// comes at the idle limit, or, where soon is not 0, that soon.
 func (s *Session) arm(c transport.Conn, armed *int64, soon time.Duration) {
 	if *armed != 0 {
 		return

@@ -30,8 +30,8 @@ func (s *Session) writeRecorded(p []byte) (int, error) {
 	return s.writeOut(p)
 }
 
-// tryRecorded sends what can be sent without waiting of bytes that are on the record already, and returns how many they are.
-// An error comes again with the rest.
+// tryRecorded sends what can be sent without waiting of bytes that are on the record already, and returns how many they
+// are. An error comes again with the rest.
 func (s *Session) tryRecorded(p []byte) int {
 	if !s.sendMu.TryLock() {
 		return 0

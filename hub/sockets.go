@@ -62,8 +62,8 @@ func (c *sockets) release(conn transport.Conn) {
 	}
 }
 
-// Dial connects to an upstream for the session: it is given up when the session ends, and closed with it. A session dials
-// one upstream at a time.
+// Dial connects to an upstream for the session: it is given up when the session ends, and closed with it. A session
+// dials one upstream at a time.
 func (s *Session) Dial(to transport.Address, conf *tls.Config, limit time.Duration) (transport.Conn, error) {
 	ctx, cancel := joinContext(context.Background(), limit)
 	defer cancel()
@@ -81,7 +81,8 @@ func (s *Session) Dial(to transport.Address, conf *tls.Config, limit time.Durati
 			return nil, e
 		}
 		if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
-			return nil, &session.End{Cause: session.Unreachable, Detail: "upstream " + to.String() + ": no answer within " + limit.String()}
+			return nil, &session.End{Cause: session.Unreachable,
+				Detail: "upstream " + to.String() + ": no answer within " + limit.String()}
 		}
 		return nil, &session.End{Cause: session.Refused, Detail: "upstream " + to.String() + ": " + plain(err)}
 	}

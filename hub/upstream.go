@@ -10,8 +10,8 @@ import (
 	"github.com/switchboard-relay/switchboard/transport"
 )
 
-// Upstream is the connection that a relayed session is joined with: what comes from it is recorded as Sent, before the far
-// end gets it. Each direction is carried by one goroutine at a time.
+// Upstream is the connection that a relayed session is joined with: what comes from it is recorded as Sent, before the
+// far end gets it. Each direction is carried by one goroutine at a time.
 type Upstream struct {
 	conn    transport.Conn
 	session *Session
@@ -35,8 +35,8 @@ func (s *Session) Upstream(conn transport.Conn) *Upstream {
 	return u
 }
 
-// CarryUp passes on to the upstream what the far end sends, until something ends that or, with ErrQuiet, nothing came for a
-// while. io.EOF says that the far end sends no more; an error of the upstream is an *UpstreamError.
+// CarryUp passes on to the upstream what the far end sends, until something ends that or, with ErrQuiet, nothing came
+// for a while. io.EOF says that the far end sends no more; an error of the upstream is an *UpstreamError.
 func (u *Upstream) CarryUp() error {
 	s := u.session
 	soon := soonFor(s.conn, u.passUp)

@@ -498,7 +498,8 @@ func (l *Log) Watchers() int { return int(l.watchers.Load()) }
 
 // summary is the session as lists show it; l.mu is held.
 func (l *Log) summary() session.Summary {
-	sum := session.Summary{Info: l.about.Describe(), State: session.Live, Totals: l.totals, Events: l.next - 1, Watchers: int(l.watchers.Load())}
+	sum := session.Summary{Info: l.about.Describe(), State: session.Live, Totals: l.totals, Events: l.next - 1,
+		Watchers: int(l.watchers.Load())}
 	if l.seldom().name != "" {
 		sum.Name = l.seldom().name
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/switchboard-relay/switchboard/session"
 )
 
-// A record carries one chunk of one session, in the journal's segments and in sealed files alike. docs/recording-format.md
-// describes it byte by byte.
+// A record carries one chunk of one session, in the journal's segments and in sealed files alike.
+// docs/recording-format.md describes it byte by byte.
 const (
 	recordMagic  = 0x31634253 // "SBc1", little-endian
 	headerSize   = 96

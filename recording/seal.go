@@ -59,7 +59,8 @@ func (s *Store) sealer() {
 	}
 }
 
-// awaitCalm waits while much waits for the disk: an ended session can wait for its file, a live one cannot go on. It does not wait once the journal is half as long as it may be, nor while the store closes.
+// awaitCalm waits while much waits for the disk: an ended session can wait for its file, a live one cannot go on. It
+// does not wait once the journal is half as long as it may be, nor while the store closes.
 func (s *Store) awaitCalm() {
 	for deadline := time.Now().Add(calmLimit); s.queued.Load() > s.opt.QueueLimit/8 && time.Now().Before(deadline); {
 		s.smu.Lock()

@@ -38,8 +38,8 @@ func newSocket(c rawConn, own bool) Conn {
 	return &socket{rawConn: c, raw: raw, own: own}
 }
 
-// reading is what one Receive needs, with the closures that RawConn.Read wants, so that reading allocates nothing. Whoever
-// waits holds one, so it is small.
+// reading is what one Receive needs, with the closures that RawConn.Read wants, so that reading allocates nothing.
+// Whoever waits holds one, so it is small.
 type reading struct {
 	sink     Sink
 	err      error
@@ -106,12 +106,12 @@ func (r *reading) onReadable(fd uintptr) bool {
 	return r.err != unix.EAGAIN
 }
 
-// steadyAfter is how many pieces in a row must have come by themselves until it is believed that nothing is behind one: a
-// reset that comes together with bytes is not told with them, so a short conversation is read to its end.
+// steadyAfter is how many pieces in a row must have come by themselves until it is believed that nothing is behind one:
+// a reset that comes together with bytes is not told with them, so a short conversation is read to its end.
 const steadyAfter = 8
 
-// whileMore stays for as long as pieces are taken: the runtime then keeps the readiness that comes meanwhile, and a read
-// that would only say EAGAIN can be left out.
+// whileMore stays for as long as pieces are taken: the runtime then keeps the readiness that comes meanwhile, and a
+// read that would only say EAGAIN can be left out.
 func (r *reading) whileMore() bool {
 	a := r.again
 	a.inq.left = -1
@@ -171,8 +171,8 @@ func readableNow(fd uintptr) bool {
 	return n > 0 || err != nil
 }
 
-// tryWriter is what TryWrite needs. Of a socket that is ours alone it knows the descriptor, and its lock keeps Close away
-// while it is used; any other is written by the runtime's leave.
+// tryWriter is what TryWrite needs. Of a socket that is ours alone it knows the descriptor, and its lock keeps Close
+// away while it is used; any other is written by the runtime's leave.
 type tryWriter struct {
 	mu      sync.Mutex
 	closed  bool

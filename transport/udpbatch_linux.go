@@ -26,8 +26,8 @@ const (
 // packetBatch is a UDP socket that reads and writes many datagrams with one system call each. What flows write while a
 // batch is being handled goes out together at its end, or as soon as there is much of it.
 //
-// The runtime's poller does not know the socket: it would be woken by whatever comes while a batch is being handled, which
-// costs more than the thread that waits in recvmmsg(2).
+// The runtime's poller does not know the socket: it would be woken by whatever comes while a batch is being handled,
+// which costs more than the thread that waits in recvmmsg(2).
 type packetBatch struct {
 	fd       int
 	ipv6     bool

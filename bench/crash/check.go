@@ -47,7 +47,8 @@ func (t *tally) check(dir string, acks map[session.ID]*acknowledged) error {
 	return store.Close()
 }
 
-// miss counts events that are not there. Only what was acknowledged is lost; the rest was half-written when the kill came.
+// miss counts events that are not there. Only what was acknowledged is lost; the rest was half-written when the kill
+// came.
 func (t *tally) miss(at *acknowledged, first, last uint64) {
 	if first <= at.number {
 		t.lost += int(min(last, at.number) - first + 1)

@@ -1,7 +1,8 @@
 //go:build linux
 
 // Command journal measures the recording by itself: how soon an event is acknowledged, how much goes through beside a
-// bare loop that writes and syncs, how soon a recording can be read at any point, and how a big folder opens after a kill.
+// bare loop that writes and syncs, how soon a recording can be read at any point, and how a big folder opens after a
+// kill.
 package main
 
 import (
