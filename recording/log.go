@@ -425,16 +425,7 @@ func (l *Log) End(e session.End) {
 		l.submit()
 		l.recordGap()
 	}
-	data := session.JSON(e)
-	if c := l.open; c != nil && len(c.buf)-c.n < eventHeader+len(data) {
-		l.submit()
-	}
-	c := l.open
-	if c == nil {
-		c = l.fresh(eventHeader + len(data))
-	}
-	copy(c.buf[c.n+eventHeader:], data)
-	l.commitEvent(c, session.Closed, len(data), time.Now())
+	l.closeOff(&e)
 	l.needRare().end = &e
 	l.store.ended(l)
 	l.submit()

@@ -124,7 +124,7 @@ func (l *Log) dropKept() {
 	c.release()
 }
 
-// closeOff lets the watchers of a session that is not recorded see its end; l.mu is held.
+// closeOff puts the Closed event into the open chunk, or a new one; l.mu is held.
 func (l *Log) closeOff(e *session.End) {
 	data := session.JSON(e)
 	if c := l.open; c != nil && len(c.buf)-c.n < eventHeader+len(data) {
