@@ -44,19 +44,24 @@ func (sb *Switchboard) WrapListener(ln net.Listener, name string, opt ListenOpti
 // Wrap makes one connection a session of the listener of the name, which is made if there is none. The session ends
 // when the connection that is returned is closed.
 func (sb *Switchboard) Wrap(conn net.Conn, name string, opt ListenOptions) (*hub.Session, error) {
-	sb.mu.Lock()
-	l := sb.wrapped[name]
-	sb.mu.Unlock()
-	if l == nil {
-		var err error
-		if l, err = sb.wrapping(name, conn.LocalAddr(), opt); err != nil {
-			return nil, err
-		}
-		sb.mu.Lock()
-		sb.wrapped[name] = l
-		sb.mu.Unlock()
+	l, err := sb.wrappedListener(name, conn, opt)
+	if err != nil {
+		return nil, err
 	}
 	return sb.hub.Wrap(l, conn)
+}
+
+func (sb *Switchboard) wrappedListener(name string, conn net.Conn, opt ListenOptions) (*hub.Listener, error) {
+	sb.mu.Lock()
+	defer sb.mu.Unlock()
+	if l := sb.wrapped[name]; l != nil {
+		return l, nil
+	}
+	l, err := sb.wrapping(name, conn.LocalAddr(), opt)
+	if err == nil {
+		sb.wrapped[name] = l
+	}
+	return l, err
 }
 
 func (sb *Switchboard) wrapping(name string, addr net.Addr, opt ListenOptions) (*hub.Listener, error) {

@@ -274,6 +274,9 @@ func (sb *Switchboard) Run(ctx context.Context) error {
 // stopLimit bounds how long a stop may take before it is given up.
 const stopLimit = 30 * time.Second
 
+// indexLimit bounds how long a stop waits for the index: what it lacks is added at the next start.
+const indexLimit = 5 * time.Second
+
 // Close stops: doors shut, every session is ended as "shutdown", everything is sealed. It may be called more than once.
 func (sb *Switchboard) Close() error {
 	sb.mu.Lock()
@@ -308,7 +311,9 @@ func (sb *Switchboard) Close() error {
 		try(sb.store.Close())
 	}
 	if sb.hub != nil {
-		sb.hub.FinishIndex()
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), indexLimit)
+		try(sb.hub.FinishIndex(last))
+		cancel()
 		if len(errs) == 0 && sb.indexComplete.Load() {
 			try(sb.index.SetComplete(ctx))
 		}

@@ -92,6 +92,7 @@ func (s *Session) finish() {
 	e := s.over.Load()
 	s.flushDelivery()
 	if !s.unattended {
+		s.awaitWriters()
 		s.held.Release()
 	}
 	s.log.End(*e) // before it leaves the live ones, so that it is always in one list or the other

@@ -116,17 +116,23 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	}
 }
 
-// FinishIndex writes the last sealed sessions into the index and ends the hub's own work.
-func (h *Hub) FinishIndex() {
-	for {
+// FinishIndex writes the last sealed sessions into the index, within ctx, and ends the hub's own work. An error says that
+// the index lacks some.
+func (h *Hub) FinishIndex(ctx context.Context) (err error) {
+	for err == nil {
 		next := h.indexed.wait()
 		if len(h.inbox.waiting()) == 0 {
 			break
 		}
-		<-next
+		select {
+		case <-next:
+		case <-ctx.Done():
+			err = fmt.Errorf("the index lacks %d sessions: %w", len(h.inbox.waiting()), context.Cause(ctx))
+		}
 	}
 	h.stop()
 	h.chores.Wait()
+	return err
 }
 
 // Errors of commands.

@@ -60,7 +60,7 @@ func newNode(t testing.TB) *node {
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
-		h.FinishIndex()
+		h.FinishIndex(context.Background())
 		idx.Close()
 	})
 	t.Cleanup(n.stop)

@@ -143,8 +143,10 @@ const handshakeLimit = 10 * time.Second
 // Wrap makes a session of a connection that the caller goes on to use: it ends when the caller closes it, or by a
 // command. The listener is only its name and its rules.
 func (h *Hub) Wrap(l *Listener, conn net.Conn) (*Session, error) {
+	h.sockets.take()
 	s, err := h.open(l, transport.From(conn), true)
 	if err != nil {
+		h.sockets.release(transport.From(conn))
 		l.refuse(err)
 		return nil, err
 	}

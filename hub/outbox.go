@@ -1,8 +1,10 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/session"
@@ -15,6 +17,7 @@ type outbox struct {
 	idle sync.Cond // signalled when busy becomes false
 	busy bool      // somebody writes and may wait: everybody else appends to tail
 	tail []byte
+	lost error // why bytes were lost: nothing may follow them
 
 	flush    sync.Mutex // taken before mu, and held until what was pending is on record
 	delivery delivery
@@ -30,10 +33,16 @@ func (s *Session) push(p []byte) error {
 		return e
 	}
 	o := s.box.Load()
+	if o.lost != nil {
+		return o.lost
+	}
 	if o.busy && !s.conn.Datagrams() { // a datagram is sent at once, or else would be joined with others
 		return s.keep(p)
 	}
 	n, err := s.conn.TryWrite(p)
+	if err != nil && s.conn.Datagrams() && (errors.Is(err, syscall.EMSGSIZE) || errors.Is(err, syscall.ENOBUFS)) {
+		return nil // this datagram is lost, as any can be
+	}
 	if err != nil {
 		return err
 	}
@@ -82,18 +91,33 @@ func (s *Session) drain() {
 }
 
 func (s *Session) stopDrain(lost int, err error) {
+	if isTimeout(err) {
+		err = &session.End{Cause: session.Slow, Detail: fmt.Sprintf("what waited was not read within %v", drainLimit)}
+	}
 	o := s.box.Load()
 	o.mu.Lock()
 	lost += len(o.tail)
-	o.tail, o.busy = nil, false
-	o.idle.Broadcast()
+	o.tail, o.lost = nil, err
 	o.mu.Unlock()
 	s.unsent(lost)
-	if isTimeout(err) {
-		s.end(session.End{Cause: session.Slow, Detail: fmt.Sprintf("read nothing for %v", drainLimit)})
-		return
-	}
+	o.mu.Lock()
+	o.busy = false
+	o.idle.Broadcast()
+	o.mu.Unlock()
 	s.endWith(err)
+}
+
+// awaitWriters waits until those who were writing when the connection was closed have put on record what was not sent.
+func (s *Session) awaitWriters() {
+	s.sendMu.Lock()
+	defer s.sendMu.Unlock()
+	if o := s.box.Load(); o != nil {
+		o.mu.Lock()
+		for o.busy {
+			o.idle.Wait()
+		}
+		o.mu.Unlock()
+	}
 }
 
 // write sends all of p behind what waits already.
@@ -102,12 +126,16 @@ func (o *outbox) write(s *Session, p []byte) (int, error) {
 	for o.busy {
 		o.idle.Wait()
 	}
+	if err := o.lost; err != nil {
+		o.mu.Unlock()
+		return 0, err
+	}
 	o.busy = true
 	o.mu.Unlock()
 	n, err := s.conn.Write(p)
 	o.mu.Lock()
-	if len(o.tail) > 0 && err == nil {
-		go s.drain() // takes over busy
+	if len(o.tail) > 0 {
+		go s.drain() // takes over busy, and meets the same error
 	} else {
 		o.busy = false
 		o.idle.Broadcast()

@@ -34,6 +34,11 @@ func (s *Store) recover() error {
 	for _, l := range logs {
 		s.recoverLog(l)
 	}
+	if s.opt.Sync == SyncGroup && len(s.found) > 0 { // complete, but perhaps not yet on disk
+		if err := syncAll(s.sealedDir(), s.found); err != nil {
+			return err
+		}
+	}
 	s.retireSegments()
 	return nil
 }

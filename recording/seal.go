@@ -16,7 +16,7 @@ const (
 	sealBuffer = 1 << 20 // bytes copied at once
 
 	calmPoll  = 10 * time.Millisecond
-	calmLimit = time.Second // that one file waits for the journal to have less to do
+	calmLimit = time.Second // that a batch of files waits for the journal to have less to do
 )
 
 // toSeal hands an ended log, durable to its end, to the sealer.
@@ -61,8 +61,8 @@ func (s *Store) sealer() {
 
 // awaitCalm waits while much waits for the disk: an ended session can wait for its file, a live one cannot go on. It
 // does not wait once the journal is half as long as it may be, nor while the store closes.
-func (s *Store) awaitCalm() {
-	for deadline := time.Now().Add(calmLimit); s.queued.Load() > s.opt.QueueLimit/8 && time.Now().Before(deadline); {
+func (s *Store) awaitCalm(deadline time.Time) {
+	for s.queued.Load() > s.opt.QueueLimit/8 && time.Now().Before(deadline) {
 		s.smu.Lock()
 		long := int64(len(s.segments))*s.opt.SegmentSize > s.opt.JournalLimit/2
 		s.smu.Unlock()
@@ -105,8 +105,9 @@ func (s *Store) sealSome() bool {
 	paths := make([]string, 0, n)
 	sums := make([]session.Summary, 0, n)
 	var failed error
+	calmBy := time.Now().Add(calmLimit)
 	for i, l := range logs {
-		s.awaitCalm()
+		s.awaitCalm(calmBy)
 		path, sum, err := s.seal(l)
 		if err != nil {
 			failed = err
@@ -234,8 +235,13 @@ func (s *Store) seal(l *Log) (path string, sum session.Summary, err error) {
 	if sum.Size, err = w.finish(sum); err != nil {
 		return "", sum, err
 	}
-	if part != nil {
-		err = part.rename(path)
+	if part != nil { // the only copy of the older events: its name may be that of a complete file once it is one
+		if s.opt.Sync == SyncGroup {
+			err = datasync(w.file)
+		}
+		if err == nil {
+			err = part.rename(path)
+		}
 	} else {
 		err = os.Rename(w.path, path)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/transport"
 )
 
 // Member is one who reads a room.
@@ -58,8 +59,8 @@ type roomRecording struct {
 	since time.Time
 }
 
-// MaxMessage is the longest message, in bytes: with its sender it is one event of the recording, and any datagram fits.
-const MaxMessage = 128 << 10
+// MaxMessage is the longest message, in bytes: it fits into one datagram, and any datagram fits.
+const MaxMessage = transport.MaxDatagram
 
 const (
 	defaultMessages = 10_000
@@ -202,6 +203,9 @@ func (r *Room) receive(m *nats.Msg) {
 	}
 	r.number = max(r.number, number)
 	rec.bytes += int64(len(m.Data))
+	if number == 0 { // not recorded: the gap that will say so gets this number, and stands where the message would
+		number = r.number + 1
+	}
 	p := publication{from: msg.From, data: msg.Bytes, number: number, session: rec.info.ID}
 	for _, s := range r.shards {
 		s.add(p)

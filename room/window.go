@@ -74,6 +74,8 @@ func (w *window) wait(bytes int) error {
 	defer alarm.Stop()
 	for full() && !w.closed {
 		if !time.Now().Before(deadline) {
+			w.flying, w.bytes = w.flying[:0], 0 // all lost, it seems: others may try
+			w.changed.Broadcast()
 			return errStalled
 		}
 		w.changed.Wait()

@@ -70,7 +70,7 @@ func open(t testing.TB) *house {
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
-		h.hub.FinishIndex()
+		h.hub.FinishIndex(context.Background())
 		idx.Close()
 	})
 	return h

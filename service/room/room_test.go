@@ -69,7 +69,7 @@ func newNode(t testing.TB) *node {
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
-		h.FinishIndex()
+		h.FinishIndex(context.Background())
 		idx.Close()
 		b.Close()
 	})
