@@ -426,3 +426,25 @@ func TestEverySenderIsHeardInFullByEverybody(t *testing.T) {
 	}
 	talking.Wait()
 }
+
+func TestAMemberOfDatagramsOutlivesOneThatPours(t *testing.T) {
+	n := newNode(t)
+	tcp, udp := n.line("tcp", "chat", false), n.line("udp", "chat", true)
+	udp.join("hello")
+	pours := tcp.join("")
+	const pieces, size = 20, 1 << 20
+	var saying sync.WaitGroup
+	saying.Go(func() {
+		for range pieces {
+			pours.say(strings.Repeat("x", size))
+		}
+	})
+	if got, err := io.CopyN(io.Discard, pours, pieces*size); err != nil {
+		t.Fatalf("%d bytes came back, %v; want %d", got, err, pieces*size)
+	}
+	saying.Wait()
+	list, err := n.List(context.Background(), session.Live, index.Filter{Transport: "udp"})
+	if err != nil || len(list) != 1 {
+		t.Errorf("%d members of datagrams are live, %v; want the one", len(list), err)
+	}
+}
