@@ -3,7 +3,6 @@ package recording
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -122,28 +121,5 @@ func TestAMessageOfARoomIsOneEventHoweverLong(t *testing.T) {
 	got, err := session.ParseRoomMessage(events[1].Data)
 	if err != nil || !bytes.Equal(got.Bytes, m.Bytes) {
 		t.Errorf("the message has %d bytes, %v; want %d", len(got.Bytes), err, len(m.Bytes))
-	}
-}
-
-// A part is the only copy of a session's older events. It was once given its final name before its end was on disk: had
-// the power failed then, the next start would have made the file anew out of what the journal still held.
-func TestAPartGetsItsFinalNameOnceItIsWhole(t *testing.T) {
-	sealed := make(chan session.Summary, 1)
-	s := openStore(t, Options{SegmentSize: 32 << 10, JournalLimit: 64 << 10, OnSealed: func(sum session.Summary) { sealed <- sum }})
-	l := begin(t, s, Policy{})
-	for i := range 20 {
-		durably(t, l, session.Received, fmt.Appendf(nil, "event %d", i))
-	}
-	awaitMoved(t, s, l)
-	l.End(session.End{Cause: session.Done})
-	sum := <-sealed
-	s2 := openStore(t, Options{Dir: kill(t, s.opt.Dir)})
-	r, err := s2.Recording(sum.ID, sum.Start)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	if events := readAll(t, r.Cursor(1)); len(events) != 22 {
-		t.Errorf("%d events; want opened, 20 received, closed", len(events))
 	}
 }
