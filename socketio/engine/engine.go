@@ -1,0 +1,71 @@
+// Package engine serves Engine.IO, revisions 3 and 4, as described at https://github.com/socketio/engine.io-protocol:
+// connections over HTTP long-polling and WebSocket, the upgrade from one to the other, heartbeats and limits. It is the
+// floor on which package socketio stands, and of use by itself.
+package engine
+
+import (
+	"net/http"
+	"time"
+)
+
+// Options are how a Server treats its connections. The zero value of each field means its default.
+type Options struct {
+	PingInterval   time.Duration // between two pings; 25 s
+	PingTimeout    time.Duration // within which a ping is to be answered; 20 s
+	UpgradeTimeout time.Duration // within which an upgrade is to be finished; 10 s
+	MaxPayload     int           // bytes of one message and of one polling request; 1,000,000
+	WriteLimit     int           // bytes that may wait for a client; 1 MiB
+
+	NoPolling   bool // refuse long-polling
+	NoWebSocket bool // refuse WebSocket, and offer no upgrade
+	NoEIO3      bool // refuse clients of revision 3 (socket.io 1 and 2)
+
+	// Origins are the origins whose pages may connect besides the server's own: "https://example.org", "http://127.0.0.1:*"
+	// for any port, "https://*.example.org" for any name below, or "*". A request without an Origin header is no page's.
+	Origins []string
+	// Credentials lets pages of Origins send cookies.
+	Credentials bool
+
+	MaxConnections int     // at once; 10,000; negative: no limit
+	MaxPerAddress  int     // at once from one address; 1,000; negative: no limit
+	HandshakeRate  float64 // new connections a second from one address; 100, with a burst of ten times that; negative: no limit
+	MessageRate    float64 // messages a second of one client, which is read slower beyond; 1,000, with a burst of twice that; negative: no limit
+
+	// Address is where a request comes from, for the limits and Conn.Remote; default is the request's RemoteAddr. Behind a
+	// proxy it would read the header that the proxy sets.
+	Address func(*http.Request) string
+}
+
+// Handler is told what happens on the connections of a Server.
+type Handler interface {
+	// Open is called for a new connection, before anything else. An error refuses it: a *Refusal says how.
+	Open(c *Conn, r *http.Request) error
+	// Message is called for each message, one after the other and in order. The bytes are borrowed. It may block, which
+	// holds up this client alone. An error closes the connection as ParseError.
+	Message(c *Conn, p []byte, binary bool) error
+	// Upgraded is called when a connection that began by polling goes on over WebSocket.
+	Upgraded(c *Conn)
+	// Closed is called once, after the last Message has returned. Err has more, and may be nil.
+	Closed(c *Conn, reason Reason, err error)
+}
+
+// Reason is why a connection closed, in the words of the reference implementation, and one of our own.
+type Reason string
+
+const (
+	TransportClose Reason = "transport close"     // the client went away
+	TransportError Reason = "transport error"     // the connection broke, or the protocol was broken at the transport
+	PingTimeout    Reason = "ping timeout"        // the client did not answer a ping, or sent none
+	ParseError     Reason = "parse error"         // what the client sent makes no sense
+	ForcedClose    Reason = "forced close"        // Conn.Close was called
+	ServerShutdown Reason = "server shutting down" // Server.Close was called
+	Slow           Reason = "slow"                // more waited for the client than WriteLimit, or what waited was not read
+)
+
+// Refusal is an error of Open that says how the request is answered.
+type Refusal struct {
+	Status  int    // of HTTP; 0: 403
+	Message string // for the client
+}
+
+func (r *Refusal) Error() string { return r.Message }
