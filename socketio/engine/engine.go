@@ -53,13 +53,13 @@ type Handler interface {
 type Reason string
 
 const (
-	TransportClose Reason = "transport close"     // the client went away
-	TransportError Reason = "transport error"     // the connection broke, or the protocol was broken at the transport
-	PingTimeout    Reason = "ping timeout"        // the client did not answer a ping, or sent none
-	ParseError     Reason = "parse error"         // what the client sent makes no sense
-	ForcedClose    Reason = "forced close"        // Conn.Close was called
+	TransportClose Reason = "transport close"      // the client went away
+	TransportError Reason = "transport error"      // the connection broke, or the protocol was broken at the transport
+	PingTimeout    Reason = "ping timeout"         // the client did not answer a ping, or sent none
+	ParseError     Reason = "parse error"          // what the client sent makes no sense
+	ForcedClose    Reason = "forced close"         // Conn.Close was called
 	ServerShutdown Reason = "server shutting down" // Server.Close was called
-	Slow           Reason = "slow"                // more waited for the client than WriteLimit, or what waited was not read
+	Slow           Reason = "slow"                 // more waited for the client than WriteLimit, or what waited was not read
 )
 
 // Refusal is an error of Open that says how the request is answered.
