@@ -1,0 +1,412 @@
+package socketio
+
+import (
+	"sync"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/socketio/engine"
+)
+
+// shard delivers to some of the server's clients, in one goroutine. What has come while it delivered is joined, so that a
+// client gets it with one write: the busier the server, the larger the writes. Everything that must keep its order with
+// broadcasts goes through the inbox.
+type shard struct {
+	server *Server
+	wake   chan struct{}
+
+	mu    sync.Mutex
+	space sync.Cond // signalled when the inbox has been taken
+	inbox []op
+	bytes int
+	busy  bool // the goroutine is at work on what it took
+
+	// owned by run
+	members map[*Namespace]*members
+	round   uint64       // of delivering
+	batch   engine.Batch // what most sockets get
+	size    int          // its bytes
+	others  engine.Batch // what one socket gets
+}
+
+type opKind uint8
+
+const (
+	opDeliver opKind = iota // an entry to whom it is for
+	opSend                  // a message to one client
+	opConnect               // a socket is a member from here on
+	opRemove
+	opJoin
+	opLeave
+)
+
+// op is one thing for a shard to do.
+type op struct {
+	kind      opKind
+	namespace *Namespace
+	entry     *entry
+	message   *outgoing
+	client    *Client
+	socket    *Socket
+	room      string
+	missed    []*entry
+}
+
+// members are a shard's sockets in one namespace.
+type members struct {
+	all   []*Socket
+	rooms map[string]map[*Socket]struct{}
+}
+
+const (
+	inboxLimit = 4 << 20  // bytes that may wait for a shard; those who send wait beyond
+	perOp      = 128      // bytes that an op takes besides its own
+	joinLimit  = 64 << 10 // bytes that are joined for one write
+)
+
+func newShard(s *Server) *shard {
+	sh := &shard{server: s, wake: make(chan struct{}, 1), members: map[*Namespace]*members{}}
+	sh.space.L = &sh.mu
+	return sh
+}
+
+// add appends to the inbox. Entries wait while too much is there.
+func (sh *shard) add(o op) {
+	sh.mu.Lock()
+	for o.kind == opDeliver && sh.bytes > inboxLimit && !sh.server.stopped() {
+		sh.space.Wait()
+	}
+	sh.put(o)
+	sh.mu.Unlock()
+	sh.rouse()
+}
+
+func (sh *shard) put(o op) {
+	sh.inbox = append(sh.inbox, o)
+	sh.bytes += perOp
+	if o.entry != nil {
+		sh.bytes += o.entry.size()
+	}
+	if o.message != nil {
+		sh.bytes += o.message.size()
+	}
+}
+
+func (sh *shard) rouse() {
+	select {
+	case sh.wake <- struct{}{}:
+	default:
+	}
+}
+
+// later appends to the inbox if the shard has anything to do that must go first; else it leaves o to the caller.
+func (sh *shard) later(o op) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if !sh.busy && len(sh.inbox) == 0 {
+		return false
+	}
+	sh.put(o)
+	sh.rouse()
+	return true
+}
+
+func (s *Server) stopped() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (sh *shard) run() {
+	var batch []op
+	for {
+		select {
+		case <-sh.wake:
+		case <-sh.server.done:
+			sh.mu.Lock()
+			sh.space.Broadcast()
+			sh.mu.Unlock()
+			return
+		}
+		for {
+			sh.mu.Lock()
+			clear(batch)
+			batch, sh.inbox = sh.inbox, batch[:0]
+			sh.bytes = 0
+			sh.busy = len(batch) > 0
+			sh.space.Broadcast()
+			sh.mu.Unlock()
+			if len(batch) == 0 {
+				break
+			}
+			began := time.Now()
+			pause(sh.work(batch), time.Since(began))
+		}
+	}
+}
+
+// Limits of pause.
+const (
+	pauseFrom = 200 * time.Microsecond // a shorter round is not worth one
+	pauseMost = 10 * time.Millisecond
+)
+
+// pause follows a round that joined entries, for half as long as that took: what comes meanwhile goes out together. Without it
+// a busy shard sends each entry almost by itself, and keeps its own clients from being read.
+func pause(joined int, took time.Duration) {
+	if joined > 1 && took >= pauseFrom {
+		time.Sleep(min(took/2, pauseMost))
+	}
+}
+
+// work does what is in the batch in order. It returns how many entries there were.
+func (sh *shard) work(batch []op) (entries int) {
+	for len(batch) > 0 {
+		o := &batch[0]
+		if o.kind != opDeliver {
+			sh.change(o)
+			batch = batch[1:]
+			continue
+		}
+		n := sh.alike(batch)
+		sh.deliver(batch[:n])
+		entries += n
+		batch = batch[n:]
+	}
+	return entries
+}
+
+// alike is how many ops at the front of the batch go to the same sockets and may be joined.
+func (sh *shard) alike(batch []op) int {
+	first := &batch[0]
+	if first.entry.volatile {
+		return 1
+	}
+	n, size := 1, first.entry.size()
+	for n < len(batch) {
+		o := &batch[n]
+		if o.kind != opDeliver || o.namespace != first.namespace || o.entry.volatile ||
+			o.entry.place.Log != first.entry.place.Log || !o.entry.target.sameAs(&first.entry.target) {
+			break
+		}
+		if size += o.entry.size(); size > joinLimit {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+func (sh *shard) change(o *op) {
+	switch o.kind {
+	case opSend:
+		o.client.sendNow(o.message)
+	case opConnect:
+		sh.connect(o)
+	case opRemove:
+		sh.remove(o.socket)
+	case opJoin:
+		if m := sh.members[o.socket.namespace]; m != nil && o.socket.index >= 0 {
+			m.join(o.socket, o.room)
+		}
+	case opLeave:
+		if m := sh.members[o.socket.namespace]; m != nil {
+			m.leave(o.socket, o.room)
+		}
+	}
+}
+
+// connect sends what a recovered socket missed, then the answer to its CONNECT: the client hands over the one before it hears
+// of the other.
+func (sh *shard) connect(o *op) {
+	s := o.socket
+	for _, e := range o.missed {
+		sh.sendOne(s, e)
+	}
+	s.client.sendNow(s.connectPacket())
+	m := sh.members[s.namespace]
+	if m == nil {
+		m = &members{rooms: map[string]map[*Socket]struct{}{}}
+		sh.members[s.namespace] = m
+	}
+	s.index = len(m.all)
+	m.all = append(m.all, s)
+	for _, r := range s.memberships() {
+		m.join(s, r.room)
+	}
+}
+
+func (m *members) join(s *Socket, room string) {
+	if m.rooms[room] == nil {
+		m.rooms[room] = map[*Socket]struct{}{}
+	}
+	m.rooms[room][s] = struct{}{}
+}
+
+func (m *members) leave(s *Socket, room string) {
+	delete(m.rooms[room], s)
+	if len(m.rooms[room]) == 0 {
+		delete(m.rooms, room)
+	}
+}
+
+func (sh *shard) remove(s *Socket) {
+	m := sh.members[s.namespace]
+	if m == nil || s.index < 0 || s.index >= len(m.all) || m.all[s.index] != s {
+		return
+	}
+	last := len(m.all) - 1
+	m.all[s.index] = m.all[last]
+	m.all[s.index].index = s.index
+	m.all[last] = nil
+	m.all = m.all[:last]
+	s.index = -1
+	for _, r := range s.memberships() {
+		m.leave(s, r.room)
+	}
+	if last == 0 {
+		delete(sh.members, s.namespace)
+	}
+}
+
+// deliver gives entries that go to the same sockets to each of them.
+func (sh *shard) deliver(group []op) {
+	first := group[0].entry
+	if only := first.target.only; only != nil {
+		for i := range group {
+			sh.sendOne(only, group[i].entry)
+		}
+		return
+	}
+	m := sh.members[group[0].namespace]
+	if m == nil {
+		return
+	}
+	sh.round++
+	sh.gather(group)
+	m.exclude(&first.target, sh.round)
+	if rooms := first.target.rooms; len(rooms) > 0 {
+		for _, room := range rooms {
+			for s := range m.rooms[room] {
+				sh.once(s, group)
+			}
+			if s := m.named(room); s != nil {
+				sh.once(s, group)
+			}
+		}
+		return
+	}
+	for _, s := range m.all {
+		sh.give(s, group)
+	}
+}
+
+// gather makes the batch that most sockets get, and marks those who sent some of it.
+func (sh *shard) gather(group []op) {
+	sh.batch.Reset()
+	sh.size = 0
+	for i := range group {
+		e := group[i].entry
+		sh.batch.Add(e.message)
+		sh.size += e.size()
+		if not := e.target.not; not != nil && not.client.shard == sh {
+			not.sent = sh.round
+		}
+	}
+}
+
+// exclude marks the sockets of the target's except.
+func (m *members) exclude(t *target, round uint64) {
+	for _, room := range t.except {
+		for s := range m.rooms[room] {
+			s.seen, s.excluded = round, round
+		}
+		if s := m.named(room); s != nil {
+			s.seen, s.excluded = round, round
+		}
+	}
+}
+
+// named is the socket whose id is a room's name.
+func (m *members) named(room string) *Socket {
+	if len(m.all) == 0 {
+		return nil
+	}
+	n := m.all[0].namespace
+	s := n.Socket(room)
+	if s == nil || s.client.shard != m.all[0].client.shard || s.index < 0 || s.index >= len(m.all) || m.all[s.index] != s {
+		return nil
+	}
+	return s
+}
+
+// once is give, for a socket that may be in more than one of the rooms.
+func (sh *shard) once(s *Socket, group []op) {
+	if s.seen != sh.round {
+		s.seen = sh.round
+		sh.give(s, group)
+	}
+}
+
+// give sends a group to one socket, less what it sent itself.
+func (sh *shard) give(s *Socket, group []op) {
+	first, last := group[0].entry, group[len(group)-1].entry
+	switch {
+	case s.excluded == sh.round:
+	case s.sent == sh.round:
+		sh.giveOthers(s, group)
+	case first.volatile:
+		s.client.sendNow(first.outgoing)
+	default:
+		sh.send(s, &sh.batch, first, last, sh.size)
+	}
+}
+
+func (sh *shard) giveOthers(s *Socket, group []op) {
+	var first, last *entry
+	bytes := 0
+	sh.others.Reset()
+	for i := range group {
+		e := group[i].entry
+		if e.target.not == s {
+			continue
+		}
+		if first == nil {
+			first = e
+		}
+		last = e
+		sh.others.Add(e.message)
+		bytes += e.size()
+	}
+	if first != nil {
+		sh.send(s, &sh.others, first, last, bytes)
+	}
+}
+
+func (sh *shard) sendOne(s *Socket, e *entry) {
+	if e.volatile || e.place.Log == "" {
+		s.client.sendNow(e.outgoing)
+		return
+	}
+	sh.others.Reset()
+	sh.others.Add(e.message)
+	sh.send(s, &sh.others, e, e, e.size())
+}
+
+// send sends a batch to one socket. An error means that the client is ending, which it hears of by itself.
+func (sh *shard) send(s *Socket, b *engine.Batch, first, last *entry, bytes int) {
+	c := s.client
+	if c.observer == nil {
+		c.conn.SendBatch(b)
+		return
+	}
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	if c.conn.SendBatch(b) != nil {
+		return
+	}
+	c.observer.Delivered(Delivery{Socket: s, First: first.place, Last: last.place, Messages: uint64(b.Len()),
+		Bytes: uint64(bytes)})
+}

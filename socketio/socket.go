@@ -1,0 +1,237 @@
+package socketio
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Socket is one client in one namespace.
+type Socket struct {
+	Data any // the program's own; a recovered socket has that of the one before
+
+	// fixed after connecting
+	client    *Client
+	namespace *Namespace
+	id        string
+	secret    string // of pid; empty if there is no recovery
+	auth      json.RawMessage
+	recovered bool
+	begin     offset // of the log when the socket first connected
+
+	moved atomic.Bool // it may come back, or has: it has not left for good
+	told  bool        // its handlers know that it is disconnected; owned by the client's goroutine
+
+	// owned by the shard
+	index    int    // in members.all; -1 when it is not there any more
+	seen     uint64 // the last round in which it got its share, or was excluded
+	excluded uint64 // the last round in which it was excluded
+	sent     uint64 // the last round that has something of its own
+
+	mu      sync.Mutex
+	closed  bool
+	rooms   []membership // few
+	acks    map[uint64]func(Args, error)
+	lastAck uint64
+}
+
+// membership is a room, and where its namespace's log was when the socket joined.
+type membership struct {
+	room  string
+	since offset
+}
+
+// ID is the socket's: the client's socket.id. It is also a room with this socket alone.
+func (s *Socket) ID() string { return s.id }
+
+// Namespace is where the socket is.
+func (s *Socket) Namespace() *Namespace { return s.namespace }
+
+// Client is the connection under the socket.
+func (s *Socket) Client() *Client { return s.client }
+
+// Handshake is the request with which the connection began.
+func (s *Socket) Handshake() *Handshake { return s.client.handshake }
+
+// Auth is what the client gave as auth, a JSON object; nil if it gave none. Of a client of revision 3 it is the query.
+func (s *Socket) Auth() json.RawMessage { return s.auth }
+
+// Recovered reports whether the socket goes on where an earlier connection was lost.
+func (s *Socket) Recovered() bool { return s.recovered }
+
+// Connected reports whether the socket is in its namespace still.
+func (s *Socket) Connected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed
+}
+
+// Context is that of the socket's handlers: it ends soon after the connection did.
+func (s *Socket) Context() context.Context { return s.client.context() }
+
+// Rooms are the rooms that the socket is in.
+func (s *Socket) Rooms() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]string, len(s.rooms))
+	for i, m := range s.rooms {
+		list[i] = m.room
+	}
+	return list
+}
+
+func (s *Socket) memberships() []membership {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.rooms)
+}
+
+// In reports whether the socket is in a room.
+func (s *Socket) In(room string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.rooms, func(m membership) bool { return m.room == room })
+}
+
+// Join makes the socket a member of rooms: it gets what is sent to them from now on.
+func (s *Socket) Join(rooms ...string) {
+	n := s.namespace
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, room := range rooms {
+		if !s.closed && !slices.ContainsFunc(s.rooms, func(m membership) bool { return m.room == room }) {
+			s.rooms = append(s.rooms, membership{room, n.log.head})
+			s.client.shard.add(op{kind: opJoin, socket: s, room: room})
+		}
+	}
+}
+
+// Leave ends memberships: what was sent to the rooms before still comes.
+func (s *Socket) Leave(rooms ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, room := range rooms {
+		i := slices.IndexFunc(s.rooms, func(m membership) bool { return m.room == room })
+		if i >= 0 && !s.closed {
+			s.rooms = slices.Delete(s.rooms, i, i+1)
+			s.client.shard.add(op{kind: opLeave, socket: s, room: room})
+		}
+	}
+}
+
+// Emit sends an event to the client. It does not wait. A client that reads too slowly is ended as engine.Slow.
+func (s *Socket) Emit(event string, args ...any) error {
+	return Target{namespace: s.namespace, target: target{only: s}}.Emit(event, args...)
+}
+
+// To is sockets in any of the rooms, but not this one.
+func (s *Socket) To(rooms ...string) Target {
+	return Target{namespace: s.namespace, target: target{rooms: rooms, not: s}}
+}
+
+// Broadcast is all sockets of the namespace, but not this one.
+func (s *Socket) Broadcast() Target { return Target{namespace: s.namespace, target: target{not: s}} }
+
+// Volatile is this socket; an event for it is dropped if the client is not ready for it.
+func (s *Socket) Volatile() Target {
+	return Target{namespace: s.namespace, target: target{only: s}, volatile: true}
+}
+
+// Disconnect takes the socket out of its namespace. The connection stays, for the client's other sockets; see Client.Close.
+func (s *Socket) Disconnect() {
+	if !s.namespace.remove(s, ServerDisconnect) {
+		return
+	}
+	s.client.send(newOutgoing(appendHead(nil, typeDisconnect, 0, s.namespace.name), nil))
+	s.client.detach(s)
+	s.client.enqueue(task{left: s})
+}
+
+// leave is the client's own way out; it runs in the client's goroutine.
+func (s *Socket) leave() {
+	s.namespace.remove(s, ClientDisconnect)
+	s.client.detach(s)
+	s.disconnected(ClientDisconnect)
+}
+
+// disconnected tells the handlers, once; it runs in the client's goroutine.
+func (s *Socket) disconnected(reason Reason) {
+	if s.told {
+		return
+	}
+	s.told = true
+	s.namespace.disconnected(s, reason)
+	if !s.moved.Load() {
+		s.namespace.left(s)
+	}
+}
+
+// call sends an event and has f called with the acknowledgement, or with an error.
+func (s *Socket) call(event string, args []any, f func(Args, error)) (id uint64, err error) {
+	s.mu.Lock()
+	switch {
+	case s.closed:
+		err = ErrClosed
+	case len(s.acks) >= s.client.server.opt.MaxAcks:
+		err = errTooManyAcks
+	default:
+		if s.acks == nil {
+			s.acks = map[uint64]func(Args, error){}
+		}
+		id = s.lastAck
+		s.lastAck++
+		s.acks[id] = f
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	d, err := newDraft(event, args)
+	if err == nil {
+		err = s.client.send(d.seal(s.namespace.name, &id, nil))
+	}
+	if err != nil {
+		s.forget(id)
+	}
+	return id, err
+}
+
+var errTooManyAcks = errors.New("too many acknowledgements are awaited already")
+
+func (s *Socket) forget(id uint64) func(Args, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.acks[id]
+	delete(s.acks, id)
+	return f
+}
+
+// acknowledged runs in the connection's reader. An id that nobody waits for is no error: the wait may be over.
+func (s *Socket) acknowledged(id uint64, args Args) {
+	if f := s.forget(id); f != nil {
+		f(args, nil)
+	}
+}
+
+// fail closes the socket for all who would send, and ends what waits for it.
+func (s *Socket) fail() {
+	s.mu.Lock()
+	s.closed = true
+	acks := s.acks
+	s.acks = nil
+	s.mu.Unlock()
+	for _, f := range acks {
+		f(Args{}, ErrClosed)
+	}
+}
+
+// String names the socket in logs.
+func (s *Socket) String() string {
+	return fmt.Sprintf("%s %s of %s", s.namespace.name, s.id, s.client.Remote())
+}
