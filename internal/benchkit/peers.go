@@ -41,6 +41,17 @@ func (r *Run) listening(name, addr string) error {
 	})
 }
 
+// Program starts a program that is installed, and waits until somebody listens on the address.
+func (r *Run) Program(addr, path string, args ...string) (*Program, error) {
+	cmd := exec.Command(path, args...)
+	cmd.Stderr = os.Stderr
+	p, err := r.start(cmd)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, r.listening(path, addr)
+}
+
 // HAProxy starts HAProxy in TCP mode with two threads, one frontend for each upstream, and returns their addresses. A
 // nil Program means that it is not installed, which the report then says.
 func (r *Run) HAProxy(maxConnections int, upstreams ...string) (*Program, []string, error) {

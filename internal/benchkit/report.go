@@ -5,6 +5,7 @@ package benchkit
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"strings"
@@ -131,8 +132,10 @@ func (row Row) cells() []string {
 	ratios := row.Ours.Over(row.Peer)
 	if len(row.Peer) > 0 {
 		peer = strings.TrimSpace(row.Unit(row.Peer.Median()) + " " + row.PeerName)
-		ratio = fmt.Sprintf("%.2f×", ratios.Median())
-		if len(ratios) > 1 {
+		if m := ratios.Median(); !math.IsNaN(m) && !math.IsInf(m, 0) {
+			ratio = fmt.Sprintf("%.2f×", m)
+		}
+		if ratio != "–" && len(ratios) > 1 {
 			ratio += fmt.Sprintf(" (%.2f–%.2f)", ratios.Min(), ratios.Max())
 		}
 	}

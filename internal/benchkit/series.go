@@ -70,16 +70,19 @@ const (
 )
 
 // Add counts one.
-func (t *Times) Add(d time.Duration) {
-	t.n++
+func (t *Times) Add(d time.Duration) { t.AddMany(d, 1) }
+
+// AddMany counts the same duration n times.
+func (t *Times) AddMany(d time.Duration, n uint32) {
+	t.n += uint64(n)
 	t.max = max(t.max, d)
 	switch {
 	case d < fine*fineStep:
-		t.counts[max(0, d/fineStep)]++
+		t.counts[max(0, d/fineStep)] += n
 	case d < 101*time.Millisecond:
-		t.counts[fine+(d-time.Millisecond)/(10*time.Microsecond)]++
+		t.counts[fine+(d-time.Millisecond)/(10*time.Microsecond)] += n
 	default:
-		t.counts[min(buckets-1, fine+coarse+(d-101*time.Millisecond)/time.Millisecond)]++
+		t.counts[min(buckets-1, fine+coarse+(d-101*time.Millisecond)/time.Millisecond)] += n
 	}
 }
 
