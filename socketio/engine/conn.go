@@ -1,83 +1,145 @@
 package engine
 
 import (
-	"context"
-	"net/http"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/transport"
 )
-
-// Server serves Engine.IO over HTTP.
-type Server struct{}
-
-// New makes a Server.
-func New(opt Options, h Handler) *Server { return &Server{} }
-
-// ServeHTTP serves any path: who mounts it chooses.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {}
-
-// Close ends every connection as ServerShutdown and waits for them.
-func (s *Server) Close(ctx context.Context) error { return nil }
-
-// Len is how many connections there are.
-func (s *Server) Len() int { return 0 }
 
 // Conn is one client's connection.
 type Conn struct {
 	User any // the handler's own; set in Open
+
+	// fixed after the handshake
+	server *Server
+	remote string
+	place  *place
+	id     id
+	older  bool // revision 3
+	b64    bool // of revision 3, and takes no binary payloads
+	parks  bool // its WebSocket can wait without a buffer
+
+	live atomic.Pointer[transport.WebSocket] // takes what is sent; nil while there is none, or an upgrade, and after the end
+	over atomic.Pointer[ending]              // set once, with mu held
+	seen atomic.Int64                        // when the client was last heard
+
+	// receiving is held while the handler is called. It comes before mu.
+	receiving sync.Mutex
+	opened    bool   // the handler is told of the end
+	budget    bucket // of messages
+
+	mu      sync.Mutex
+	ws      *transport.WebSocket
+	polling *polling      // nil over WebSocket
+	waiting []*Message    // for a poll, or for an upgrade to be finished
+	held    int           // what they cost, and what is being written in answers to polls
+	pinged  time.Duration // when the last ping was due
 }
 
+// ErrClosed says that a connection has ended or is ending.
+var ErrClosed = errors.New("the connection is closed")
+
 // ID is 20 unguessable characters.
-func (c *Conn) ID() string { return "" }
+func (c *Conn) ID() string { return c.id.String() }
 
 // Revision is 3 or 4.
-func (c *Conn) Revision() int { return 4 }
+func (c *Conn) Revision() int {
+	if c.older {
+		return 3
+	}
+	return 4
+}
 
 // Transport is "polling" or "websocket".
-func (c *Conn) Transport() string { return "" }
+func (c *Conn) Transport() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.polling != nil {
+		return "polling"
+	}
+	return "websocket"
+}
 
-// Remote is the client's address.
-func (c *Conn) Remote() string { return "" }
-
-// Send sends m behind what was sent before. It does not wait.
-func (c *Conn) Send(m *Message) error { return nil }
-
-// SendVolatile sends m only if nothing waits for the client.
-func (c *Conn) SendVolatile(m *Message) bool { return false }
-
-// SendBatch sends many messages at once.
-func (c *Conn) SendBatch(b *Batch) error { return nil }
-
-// Waiting is how many bytes wait for the client.
-func (c *Conn) Waiting() int { return 0 }
-
-// Close ends the connection. It does not wait.
-func (c *Conn) Close(reason Reason) {}
+// Remote is the client's address, with its port: see Options.Address.
+func (c *Conn) Remote() string { return c.remote }
 
 // Closed reports whether the connection has ended or is ending.
-func (c *Conn) Closed() bool { return false }
+func (c *Conn) Closed() bool { return c.over.Load() != nil }
 
-// Message is one Engine.IO message, or several that belong together, encoded once for all who get it.
-type Message struct{}
+// ending is why a connection ended, and how.
+type ending struct {
+	reason Reason
+	err    error
+	manner manner
+}
 
-// NewMessage is a text message and the binary ones behind it.
-func NewMessage(text []byte, attachments ...[]byte) *Message { return &Message{} }
+// manner is what a client is still told when its connection ends.
+type manner int
 
-// NewBinary is a binary message.
-func NewBinary(p []byte) *Message { return &Message{} }
+const (
+	atOnce       manner = iota
+	afterWaiting        // it gets what waits, first
+	asAsked             // it said that it goes
+)
 
-// Size is how many bytes of payload there are.
-func (m *Message) Size() int { return 0 }
+const (
+	deliverWithin = 30 * time.Second // what waited, and that the connection is closed, to a client that polls
+	farewell      = 5 * time.Second  // how long the poll of a client that said that it goes may come behind
+)
 
-// Batch is messages that go to many connections together.
-type Batch struct{}
+// Close ends the connection. It does not wait: what was sent before goes out first, for as long as 2 s over WebSocket and until
+// the next poll, within 30 s, over polling.
+func (c *Conn) Close(reason Reason) { c.end(reason, nil, afterWaiting) }
 
-// Add appends a message.
-func (b *Batch) Add(m *Message) {}
+// end ends the connection, once. It does not wait and does not call the handler.
+func (c *Conn) end(reason Reason, err error, m manner) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endLocked(reason, err, m)
+}
 
-// Reset empties the batch.
-func (b *Batch) Reset() {}
+// endLocked is end with c.mu held.
+func (c *Conn) endLocked(reason Reason, err error, m manner) {
+	if c.over.Load() != nil {
+		return
+	}
+	e := &ending{reason, err, m}
+	c.over.Store(e)
+	c.live.Store(nil)
+	lingers := c.polling != nil && c.polling.end(c.waiting, m, c.server.now())
+	c.waiting, c.held = nil, 0
+	go c.finish(e, c.ws, c.polling, lingers) // Server.Close waits for it
+}
 
-// Size is how many bytes of payload there are.
-func (b *Batch) Size() int { return 0 }
+// finish tells everybody, the handler behind its last message.
+func (c *Conn) finish(e *ending, ws *transport.WebSocket, p *polling, lingers bool) {
+	defer c.server.tasks.Done()
+	if !lingers {
+		c.server.leave(c)
+	}
+	if ws != nil {
+		closeWebSocket(ws, e)
+	}
+	if p != nil {
+		c.abandon(p)
+	}
+	c.receiving.Lock()
+	defer c.receiving.Unlock()
+	if c.opened {
+		c.server.counts.close(p != nil, e.reason)
+		c.server.handler.Closed(c, e.reason, e.err)
+	}
+}
 
-// Len is how many messages there are.
-func (b *Batch) Len() int { return 0 }
+// cutOff closes the WebSocket of a connection that is ending.
+func (c *Conn) cutOff() {
+	c.mu.Lock()
+	ws := c.ws
+	c.mu.Unlock()
+	if ws != nil {
+		ws.Close()
+	}
+}

@@ -69,3 +69,23 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string { return r.Message }
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.PingInterval, 25*time.Second)
+	setDefault(&o.PingTimeout, 20*time.Second)
+	setDefault(&o.UpgradeTimeout, 10*time.Second)
+	setDefault(&o.MaxPayload, 1_000_000)
+	setDefault(&o.WriteLimit, 1<<20)
+	setDefault(&o.MaxConnections, 10_000)
+	setDefault(&o.MaxPerAddress, 1_000)
+	setDefault(&o.HandshakeRate, 100)
+	setDefault(&o.MessageRate, 1_000)
+	return o
+}
+
+func setDefault[T comparable](v *T, to T) {
+	var zero T
+	if *v == zero {
+		*v = to
+	}
+}

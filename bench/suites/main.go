@@ -1,0 +1,67 @@
+// Command suites is the server that the official test suites of Engine.IO expect, for both revisions on one endpoint: see
+// the folder test-suite of https://github.com/socketio/engine.io-protocol, on the branches main and v3.
+//
+//	go run -race ./bench/suites
+//	cd engine.io-protocol/test-suite && npm ci && npx mocha test-suite.js
+package main
+
+import (
+	"context"
+	"flag"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/socketio/engine"
+)
+
+func main() {
+	listen := flag.String("listen", "localhost:3000", "`address` to listen on")
+	flag.Parse()
+	if err := run(*listen); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(listen string) error {
+	e := engine.New(engine.Options{
+		PingInterval: 300 * time.Millisecond,
+		PingTimeout:  200 * time.Millisecond,
+		MaxPayload:   1_000_000,
+		Origins:      []string{"*"},
+	}, echo{})
+	mux := http.NewServeMux()
+	mux.Handle("/engine.io/", e)
+	server := &http.Server{Addr: listen, Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	failed := make(chan error, 1)
+	go func() { failed <- server.ListenAndServe() }() // ends with Shutdown
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	limit, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	e.Close(limit)
+	return server.Shutdown(limit)
+}
+
+// echo sends each message back.
+type echo struct{}
+
+func (echo) Open(*engine.Conn, *http.Request) error    { return nil }
+func (echo) Upgraded(*engine.Conn)                     {}
+func (echo) Closed(*engine.Conn, engine.Reason, error) {}
+func (echo) Message(c *engine.Conn, p []byte, binary bool) error {
+	if binary {
+		c.Send(engine.NewBinary(p)) // an error is the connection's end
+	} else {
+		c.Send(engine.NewMessage(p))
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/transport"
+)
+
+// handshake opens a connection.
+func (s *Server) handshake(w http.ResponseWriter, r *http.Request, q request) {
+	switch {
+	case r.Method != http.MethodGet:
+		s.refuse(w, refusedMethod)
+		return
+	case q.websocket != wantsUpgrade(r):
+		s.refuse(w, refusedRequest)
+		return
+	}
+	c, refused := s.enter(r, q)
+	if refused != nil {
+		s.refuse(w, refused)
+		return
+	}
+	if err := c.open(r); err != nil {
+		c.end(ForcedClose, err, atOnce)
+		s.refuse(w, byHandler(err))
+		return
+	}
+	if q.websocket {
+		c.begin(w, r)
+		return
+	}
+	if c.Closed() { // by the handler, or by Server.Close
+		s.refuse(w, refusedSession)
+		return
+	}
+	c.write(w, []*Message{newPacket(typeOpen, c.openData(true))}, 0)
+}
+
+// enter makes a connection and counts it.
+func (s *Server) enter(r *http.Request, q request) (*Conn, *refusal) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, refusedShutdown
+	}
+	if most := s.opt.MaxConnections; s.slots.Add(1) > int64(most) && most >= 0 {
+		s.slots.Add(-1)
+		return nil, refusedFull
+	}
+	now, remote := s.now(), s.remote(r)
+	at, refused := s.places.enter(remote, now)
+	if refused != nil {
+		s.slots.Add(-1)
+		return nil, refused
+	}
+	c := &Conn{server: s, remote: remote, place: at, id: newID(), older: q.older, b64: q.b64, parks: r.TLS == nil}
+	c.seen.Store(int64(now))
+	c.pinged = now
+	if !q.websocket {
+		c.polling = &polling{writing: 1} // its first answer
+	}
+	s.tasks.Add(1)
+	s.table.add(c)
+	return c, nil
+}
+
+// leave undoes enter, once.
+func (s *Server) leave(c *Conn) {
+	if s.table.remove(c) {
+		s.slots.Add(-1)
+		s.places.leave(c.place)
+	}
+}
+
+// open asks the handler. Whoever ends the connection meanwhile waits.
+func (c *Conn) open(r *http.Request) error {
+	c.receiving.Lock()
+	defer c.receiving.Unlock()
+	if err := c.server.handler.Open(c, r); err != nil {
+		return err
+	}
+	c.opened = true
+	c.server.counts.open(c.polling != nil)
+	return nil
+}
+
+// openData is what the first packet says.
+func (c *Conn) openData(polling bool) []byte {
+	opt := &c.server.opt
+	b := append(make([]byte, 0, 128), `{"sid":"`...)
+	b = append(b, c.ID()...)
+	b = append(b, `","upgrades":[`...)
+	if polling && !opt.NoWebSocket {
+		b = append(b, `"websocket"`...)
+	}
+	b = append(b, `],"pingInterval":`...)
+	b = strconv.AppendInt(b, int64(opt.PingInterval/time.Millisecond), 10)
+	b = append(b, `,"pingTimeout":`...)
+	b = strconv.AppendInt(b, int64(opt.PingTimeout/time.Millisecond), 10)
+	b = append(b, `,"maxPayload":`...)
+	b = strconv.AppendInt(b, int64(opt.MaxPayload), 10)
+	return append(b, '}')
+}
+
+// begin goes on over WebSocket, in a goroutine of its own: net/http's ends.
+func (c *Conn) begin(w http.ResponseWriter, r *http.Request) {
+	ws, err := transport.UpgradeWebSocket(w, r, c.webSocketOptions())
+	if err != nil {
+		c.end(TransportError, err, atOnce)
+		return
+	}
+	open := newPacket(typeOpen, c.openData(false))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ws = ws
+	if c.over.Load() != nil {
+		go ws.Close()
+		return
+	}
+	c.waiting = append([]*Message{open}, c.waiting...)
+	if c.switchTo(ws) {
+		c.server.tasks.Add(1) // the reader is done
+		go c.park(ws)
+	}
+}

@@ -1,0 +1,334 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// polling is what a connection has while it polls. The connection's mu guards it.
+type polling struct {
+	get     *poll         // the poll that waits
+	writing int           // answers that are being written
+	posting bool          // a POST is being handled
+	last    time.Duration // when a poll was last there
+	upgrade *upgrade      // the WebSocket that is to take over
+
+	// after the end
+	final []*Message    // what the next poll gets
+	until time.Duration // for how long
+}
+
+// poll is one GET that waits.
+type poll struct {
+	rouse chan struct{} // what it gets may have changed; holds one
+	began time.Duration
+	late  bool // an upgrade had begun
+}
+
+// noopAfter is how long a poll waits that came while an upgrade was under way: it may have been sent behind it.
+const noopAfter = 100 * time.Millisecond
+
+var errOverlap = errors.New("a second request of the same kind came before the first was answered")
+
+func (p *polling) rouse() {
+	if p.get == nil {
+		return
+	}
+	select {
+	case p.get.rouse <- struct{}{}:
+	default:
+	}
+}
+
+// end decides what the poll that waits, or the next one, gets. It reports whether there is anything for a next one.
+func (p *polling) end(waiting []*Message, m manner, now time.Duration) (lingers bool) {
+	wait := time.Duration(0)
+	switch m {
+	case afterWaiting:
+		p.final, wait = append(waiting, closePacket), deliverWithin
+	case asAsked:
+		p.final, wait = []*Message{noopPacket}, farewell
+	default:
+		p.final = []*Message{closePacket}
+	}
+	if p.get != nil {
+		p.rouse()
+		return false
+	}
+	if wait == 0 {
+		p.final = nil
+		return false
+	}
+	p.until = now + wait
+	return true
+}
+
+// isPolled reports whether a poll waits that would be answered with what is sent now.
+func (c *Conn) isPolled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.polling
+	return p != nil && p.get != nil && len(c.waiting) == 0 && !p.upgrade.isProbed()
+}
+
+// serveGet answers a poll, as soon as there is something to say.
+func (c *Conn) serveGet(w http.ResponseWriter, r *http.Request) {
+	g, refused := c.beginPoll()
+	if refused != nil {
+		c.server.refuse(w, refused)
+		return
+	}
+	http.NewResponseController(w).SetReadDeadline(time.Time{}) // the server's would end the wait
+	for {
+		list, cost, wait, refused := c.answer(g)
+		switch {
+		case refused != nil:
+			c.server.refuse(w, refused)
+			return
+		case list != nil:
+			c.write(w, list, cost)
+			return
+		}
+		if g.wait(r.Context(), wait) != nil {
+			c.aborted(g)
+			return
+		}
+	}
+}
+
+func (c *Conn) beginPoll() (*poll, *refusal) {
+	now := c.server.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endOverdue(now)
+	p := c.polling
+	switch {
+	case p == nil:
+		return nil, refusedRequest
+	case c.over.Load() != nil && (p.final == nil || p.get != nil):
+		return nil, refusedSession
+	case p.get != nil:
+		c.endLocked(TransportError, errOverlap, atOnce)
+		return nil, refusedRequest
+	}
+	p.get = &poll{rouse: make(chan struct{}, 1), began: now, late: p.upgrade != nil}
+	return p.get, nil
+}
+
+// answer is what a poll gets now, or how long it is to wait, where 0 is until it is roused.
+func (c *Conn) answer(g *poll) (list []*Message, cost int, wait time.Duration, refused *refusal) {
+	now := c.server.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.polling
+	if p == nil || p.get != g {
+		return nil, 0, 0, refusedRequest
+	}
+	switch {
+	case c.over.Load() != nil:
+		list, p.final = p.final, nil
+		if p.until != 0 {
+			defer c.server.leave(c)
+		}
+	case p.upgrade.isProbed():
+		if g.late {
+			if wait = max(g.began, p.upgrade.probed) + noopAfter - now; wait > 0 {
+				return nil, 0, wait, nil
+			}
+		}
+		list = []*Message{noopPacket}
+	case len(c.waiting) > 0:
+		list, c.waiting = c.waiting, nil
+		for _, m := range list {
+			cost += m.cost()
+		}
+	default:
+		return nil, 0, 0, nil
+	}
+	p.writing++
+	p.get = nil // before the client can have the answer: its next poll may come over another connection
+	return list, cost, 0, nil
+}
+
+func (g *poll) wait(ctx context.Context, limit time.Duration) error {
+	var after <-chan time.Time
+	if limit > 0 {
+		t := time.NewTimer(limit)
+		defer t.Stop()
+		after = t.C
+	}
+	select {
+	case <-g.rouse:
+	case <-after:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// aborted ends the connection whose client gave up its poll.
+func (c *Conn) aborted(g *poll) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.polling; p != nil && p.get == g {
+		p.get = nil
+		c.endLocked(TransportError, errors.New("the client aborted its poll"), atOnce)
+	}
+}
+
+var (
+	textType   = []string{"text/plain; charset=UTF-8"}
+	octetsType = []string{"application/octet-stream"}
+	htmlType   = []string{"text/html"}
+	noStore    = []string{"no-store"}
+	ok         = []byte("ok")
+)
+
+// buffers are for payloads.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func putBuffer(b *bytes.Buffer) {
+	if b.Cap() <= maxKept {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+// write answers a poll. The messages cost so much until they are written.
+func (c *Conn) write(w http.ResponseWriter, list []*Message, cost int) {
+	b := buffers.Get().(*bytes.Buffer)
+	defer putBuffer(b)
+	payload, octets := appendPayload(b.AvailableBuffer(), list, c.older, c.b64)
+	*b = *bytes.NewBuffer(payload)
+	contentType := textType
+	if octets {
+		contentType = octetsType
+	}
+	err := writeBody(w, contentType, payload)
+	now := c.server.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held = max(0, c.held-cost)
+	if p := c.polling; p != nil {
+		p.writing--
+		p.last = now
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.endLocked(Slow, err, atOnce)
+	case err != nil:
+		c.endLocked(TransportError, err, atOnce)
+	}
+}
+
+const (
+	writeWithin = 30 * time.Second // the body of an answer may take
+	slowest     = 8 << 10          // bytes a second that it is given more time for
+)
+
+func writeBody(w http.ResponseWriter, contentType []string, body []byte) error {
+	h := w.Header()
+	h["Content-Type"] = contentType
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	h["Cache-Control"] = noStore
+	control := http.NewResponseController(w)
+	limit := writeWithin + time.Duration(len(body)/slowest)*time.Second
+	control.SetWriteDeadline(time.Now().Add(limit)) // where there is none to set, the client's pongs will be missed
+	defer control.SetWriteDeadline(time.Time{})
+	if _, err := w.Write(body); err != nil {
+		return err
+	}
+	if err := control.Flush(); !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
+// servePost takes what the client says.
+func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) {
+	if refused := c.beginPost(); refused != nil {
+		c.server.refuse(w, refused)
+		return
+	}
+	b := buffers.Get().(*bytes.Buffer)
+	defer putBuffer(b)
+	err := c.readBody(b, w, r)
+	if errors.Is(err, errTooLarge) {
+		c.endPost()
+		c.server.counts.refuse("payload")
+		w.Header().Set("Connection", "close")
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
+	if err != nil {
+		c.end(TransportError, err, atOnce)
+		c.server.refuse(w, refusedRequest)
+		return
+	}
+	octets := strings.HasPrefix(r.Header.Get("Content-Type"), octetsType[0])
+	err = parsePayload(b.Bytes(), c.older, octets, c.receive)
+	c.endPost()
+	if err != nil {
+		c.broken(err)
+	}
+	if err != nil && !errors.Is(err, errSaidClose) {
+		c.server.refuse(w, refusedRequest)
+		return
+	}
+	writeBody(w, htmlType, ok) // an error is the client's
+}
+
+func (c *Conn) beginPost() *refusal {
+	now := c.server.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endOverdue(now)
+	switch {
+	case c.polling == nil:
+		return refusedRequest
+	case c.over.Load() != nil:
+		return refusedSession
+	case c.polling.posting:
+		c.endLocked(TransportError, errOverlap, atOnce)
+		return refusedRequest
+	}
+	c.polling.posting = true
+	return nil
+}
+
+func (c *Conn) endPost() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.polling != nil {
+		c.polling.posting = false
+	}
+}
+
+var errTooLarge = errors.New("the payload is too large")
+
+// readBody reads into b, which grows with what comes, not with what was announced.
+func (c *Conn) readBody(b *bytes.Buffer, w http.ResponseWriter, r *http.Request) error {
+	most := int64(c.server.opt.MaxPayload)
+	if r.ContentLength > most {
+		return errTooLarge
+	}
+	limit := c.server.opt.PingInterval + c.server.opt.PingTimeout
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit))
+	n, err := b.ReadFrom(io.LimitReader(r.Body, most+1))
+	if err != nil {
+		return err
+	}
+	if n > most {
+		return errTooLarge
+	}
+	return nil
+}

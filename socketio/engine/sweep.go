@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"errors"
+	"time"
+)
+
+// sweep looks after connections, one shelf at a time, until the server is closed.
+func (s *Server) sweep() {
+	every := min(time.Second, s.opt.PingTimeout/8)
+	ticker := time.NewTicker(max(time.Millisecond, every/shelves))
+	defer ticker.Stop()
+	var list []*Conn
+	for turn := 0; ; turn++ {
+		select {
+		case <-s.done:
+			return
+		case <-ticker.C:
+		}
+		now := s.now()
+		if turn%shelves == 0 {
+			s.places.tidy(now)
+		}
+		list = s.table[turn%shelves].list(list[:0])
+		for _, c := range list {
+			c.sweep(now, every)
+		}
+		clear(list)
+	}
+}
+
+// sweep does what is due.
+func (c *Conn) sweep(now, every time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.polling
+	if c.over.Load() != nil {
+		if p != nil && p.until != 0 && now >= p.until {
+			c.server.leave(c)
+		}
+		return
+	}
+	if c.endOverdue(now) {
+		return
+	}
+	opt := &c.server.opt
+	if p != nil && p.upgrade != nil && now-p.upgrade.began >= opt.UpgradeTimeout && p.upgrade.ws != nil {
+		u := p.upgrade
+		p.upgrade = nil
+		p.rouse()
+		go u.ws.Close() // its reader ends with it
+	}
+	due := c.pinged + opt.PingInterval
+	if c.older || now < due || time.Duration(c.seen.Load()) < c.pinged {
+		return
+	}
+	if c.pinged = due; now-due > 2*every {
+		c.pinged = now
+	}
+	c.ping()
+}
+
+// ping sends a ping; c.mu is held.
+func (c *Conn) ping() {
+	if ws := c.live.Load(); ws != nil {
+		c.pushAll(ws, []*Message{pingPacket}) // an error has ended it
+		return
+	}
+	if c.polling == nil {
+		return // its handler is still being asked
+	}
+	c.waiting = append(c.waiting, pingPacket)
+	c.held += pingPacket.cost()
+	c.polling.rouse()
+}
+
+var errNoPoll = errors.New("the client did not poll")
+
+// endOverdue ends a connection whose client has not been heard for too long; c.mu is held. It is asked at every request as
+// well, so that a late one is late whenever the sweep comes.
+func (c *Conn) endOverdue(now time.Duration) bool {
+	if c.over.Load() != nil || !c.isOverdue(now) {
+		return false
+	}
+	c.endLocked(PingTimeout, nil, atOnce)
+	return true
+}
+
+func (c *Conn) isOverdue(now time.Duration) bool {
+	opt := &c.server.opt
+	if p := c.polling; p != nil && p.get == nil && p.writing == 0 && now-p.last >= opt.PingInterval+opt.PingTimeout {
+		return true
+	}
+	if ws := c.live.Load(); ws != nil && ws.Waiting() > 0 {
+		return false // a ping may wait behind it; a client that takes nothing is slow
+	}
+	late := func() bool {
+		seen := time.Duration(c.seen.Load())
+		if c.older {
+			return now-seen >= opt.PingInterval+opt.PingTimeout
+		}
+		return seen < c.pinged && now-c.pinged >= opt.PingTimeout
+	}
+	if !late() || !c.receiving.TryLock() { // nobody is late whose reader is held up
+		return false
+	}
+	defer c.receiving.Unlock()
+	return late()
+}

@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/transport"
+)
+
+// upgrade is a WebSocket that is to take over from polling. The connection's mu guards it.
+type upgrade struct {
+	ws     *transport.WebSocket // nil until its handshake is done
+	began  time.Duration
+	probed time.Duration // when the client's probe was answered: polls get noops only from then on; 0: not yet
+}
+
+func (u *upgrade) isProbed() bool { return u != nil && u.probed != 0 }
+
+var errProbe = errors.New("something else than a probe and an upgrade")
+
+// serveUpgrade takes a WebSocket with the sid of a connection that polls. Any other, and a second one, is accepted and closed:
+// clients tell that from a server that knows no WebSocket.
+func (c *Conn) serveUpgrade(w http.ResponseWriter, r *http.Request) {
+	s := c.server
+	u := c.beginUpgrade()
+	if u == nil && !s.places.try(s.remote(r), s.now()) {
+		s.refuse(w, refusedRate)
+		return
+	}
+	ws, err := transport.UpgradeWebSocket(w, r, c.webSocketOptions())
+	if err != nil {
+		c.giveUp(u)
+		return
+	}
+	if u == nil || !c.await(u, ws) {
+		ws.CloseWith(transport.CloseNormal, "")
+		return
+	}
+	go c.park(ws)
+}
+
+func (c *Conn) beginUpgrade() *upgrade {
+	now := c.server.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endOverdue(now)
+	p := c.polling
+	if p == nil || p.upgrade != nil || c.over.Load() != nil {
+		return nil
+	}
+	p.upgrade = &upgrade{began: now}
+	return p.upgrade
+}
+
+// await has the reader of ws wait for the probe.
+func (c *Conn) await(u *upgrade, ws *transport.WebSocket) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.polling == nil || c.polling.upgrade != u || c.over.Load() != nil {
+		return false
+	}
+	u.ws = ws
+	c.server.tasks.Add(1) // the reader is done
+	return true
+}
+
+// giveUp forgets an upgrade: polls get what waits again.
+func (c *Conn) giveUp(u *upgrade) {
+	if u == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.polling; p != nil && p.upgrade == u {
+		p.upgrade = nil
+		p.rouse()
+	}
+}
+
+// abandon closes the WebSocket of an upgrade that will not be finished.
+func (c *Conn) abandon(p *polling) {
+	c.mu.Lock()
+	u := p.upgrade
+	p.upgrade = nil
+	p.rouse()
+	c.mu.Unlock()
+	if u != nil && u.ws != nil {
+		u.ws.Close()
+	}
+}
+
+// upgradeOn is the upgrade that ws is of.
+func (c *Conn) upgradeOn(ws *transport.WebSocket) *upgrade {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.polling; p != nil && p.upgrade != nil && p.upgrade.ws == ws {
+		return p.upgrade
+	}
+	return nil
+}
+
+// probe takes what the client says until the upgrade is done.
+func (c *Conn) probe(u *upgrade, binary bool, p []byte) (done bool, err error) {
+	switch {
+	case !binary && string(p) == "2probe":
+		return false, c.probed(u)
+	case !binary && string(p) == "5":
+		return true, c.upgraded(u)
+	}
+	return false, errProbe
+}
+
+var probeAnswer = newPacket(typePong, []byte("probe"))
+
+func (c *Conn) probed(u *upgrade) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.polling
+	if p == nil || p.upgrade != u || u.probed != 0 {
+		return errProbe
+	}
+	if err := u.ws.Push(probeAnswer.frames); err != nil {
+		return err
+	}
+	u.probed = max(1, c.server.now())
+	p.rouse()
+	return nil
+}
+
+// upgraded goes on over the WebSocket, behind what is being received by polling.
+func (c *Conn) upgraded(u *upgrade) error {
+	c.receiving.Lock()
+	defer c.receiving.Unlock()
+	c.mu.Lock()
+	p := c.polling
+	if p == nil || p.upgrade != u || !u.isProbed() || c.over.Load() != nil {
+		c.mu.Unlock()
+		return errProbe
+	}
+	p.upgrade = nil
+	p.rouse()
+	c.polling = nil
+	switched := c.switchTo(u.ws)
+	c.seen.Store(int64(c.server.now()))
+	c.mu.Unlock()
+	c.server.counts.upgrade()
+	if !switched {
+		return errOver
+	}
+	c.server.handler.Upgraded(c)
+	return nil
+}
