@@ -25,7 +25,7 @@ func main() {
 		Name:  "socketio",
 		About: "a room over WebSocket, the server on one processor and the load on another",
 		Run:   run,
-		Roles: map[string]benchkit.Role{crowdRole: serveCrowd, bareRole: serveBare},
+		Roles: map[string]benchkit.Role{crowdRole: serveCrowd, aloneRole: serveAlone, bareRole: serveBare},
 	})
 }
 

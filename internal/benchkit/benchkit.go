@@ -131,6 +131,14 @@ func (r *Run) cleanup() {
 	}
 }
 
+// ProfileFile is where a CPU profile of this name is to be saved; empty if -profile did not ask for one.
+func (r *Run) ProfileFile(name string) string {
+	if r.profiles == "" {
+		return ""
+	}
+	return filepath.Join(r.profiles, name+".pprof")
+}
+
 // path is a new name in the run's folder.
 func (r *Run) path(name string) string {
 	r.names[name]++

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/session"
@@ -141,7 +140,8 @@ func (s *Server) Mallocs() (uint64, error) {
 // Profile saves a CPU profile of the server while something is measured, if -profile asked for it. It lasts d, and the
 // returned function waits for its end.
 func (s *Server) Profile(name string, d time.Duration) (wait func()) {
-	if s.run.profiles == "" {
+	path := s.run.ProfileFile(name)
+	if path == "" {
 		return func() {}
 	}
 	done := make(chan struct{})
@@ -153,7 +153,7 @@ func (s *Server) Profile(name string, d time.Duration) (wait func()) {
 		}
 		defer resp.Body.Close()
 		if b, err := io.ReadAll(resp.Body); err == nil {
-			os.WriteFile(filepath.Join(s.run.profiles, name+".pprof"), b, 0o644)
+			os.WriteFile(path, b, 0o644)
 		}
 	}()
 	return func() { <-done }
