@@ -123,6 +123,7 @@ func (c *Client) text(p []byte) error {
 	}
 	k.data = bytes.Clone(k.data)
 	c.partial = &k
+	c.server.owes(c, engine.ParseError)
 	return nil
 }
 
@@ -137,6 +138,7 @@ func (c *Client) attachment(p []byte) error {
 		return nil
 	}
 	c.partial = nil
+	c.server.gave(c)
 	return c.received(*k)
 }
 
@@ -275,7 +277,7 @@ const graceful = 5 * time.Second
 // closedBy runs when the connection has ended: its sockets leave at once, so that it can be recovered; their handlers hear of
 // it behind what had come before.
 func (c *Client) closedBy(reason Reason, err error) {
-	c.server.connected(c)
+	c.server.gave(c)
 	c.mu.Lock()
 	c.over = true
 	sockets := c.sockets
@@ -339,18 +341,16 @@ func (c *Client) sendNow(m *outgoing) error {
 // outgoing is one packet to send.
 type outgoing struct {
 	message  *engine.Message
-	text     []byte
-	binary   [][]byte
 	volatile bool
 }
 
 func newOutgoing(text []byte, binary [][]byte) *outgoing {
-	return &outgoing{message: engine.NewMessage(text, binary...), text: text, binary: binary}
+	return &outgoing{message: engine.NewMessage(text, binary...)}
 }
 
 func (m *outgoing) observe(o Observer) {
-	o.Sent(m.text, false)
-	for _, p := range m.binary {
+	o.Sent(m.message.Text(), false)
+	for _, p := range m.message.Binary() {
 		o.Sent(p, true)
 	}
 }

@@ -93,7 +93,7 @@ func (c *Client) connect(k *packet) {
 		}
 		added, retired := n.add(s, lost)
 		if added {
-			c.server.connected(c)
+			c.server.gave(c)
 			n.connected(s)
 		}
 		if !retired { // else the namespace was dropped a moment ago: another takes its place

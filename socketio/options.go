@@ -12,7 +12,7 @@ import (
 type Options struct {
 	engine.Options // transports, heartbeat, origins and the limits of a connection
 
-	ConnectTimeout time.Duration // within which a client is to connect to a namespace; 45 s
+	ConnectTimeout time.Duration // within which a client is to connect to a namespace, and to send attachments; 45 s
 	MaxAttachments int           // of one packet; 10
 	MaxNamespaces  int           // that one client may connect to; 64
 	MaxQueue       int           // bytes of packets that may wait for a client's handlers, until it is not read; 1 MiB

@@ -72,17 +72,17 @@ func TestArgumentsComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := d.seal("/n", nil, nil)
-	k, err := parsePacket(out.text, 10)
+	k, err := parsePacket(out.message.Text(), 10)
 	if err != nil {
-		t.Fatalf("%s: %v", out.text, err)
+		t.Fatalf("%s: %v", out.message.Text(), err)
 	}
-	if len(out.binary) != 2 || k.attachments != 2 {
-		t.Fatalf("%s has %d attachments; want 2", out.text, len(out.binary))
+	if len(out.message.Binary()) != 2 || k.attachments != 2 {
+		t.Fatalf("%s has %d attachments; want 2", out.message.Text(), len(out.message.Binary()))
 	}
 	_, rest := nextElement(k.data[1:])
-	args := Args{list: rest, binary: out.binary}
+	args := Args{list: rest, binary: out.message.Binary()}
 	if args.Len() != 8 {
-		t.Fatalf("got %d arguments in %s; want 8", args.Len(), out.text)
+		t.Fatalf("got %d arguments in %s; want 8", args.Len(), out.message.Text())
 	}
 	var text string
 	var n int
@@ -95,16 +95,16 @@ func TestArgumentsComeBack(t *testing.T) {
 	}
 	if text != "te\"x\tt\n中\uFFFD" || n != 7 || null != nil || !bytes.Equal(p, []byte{1, 2}) || th.Name != "n" ||
 		!bytes.Equal(th.Data, []byte{3}) || remaining.Len() != 3 || string(args.At(5)) != "[1]" {
-		t.Errorf("got %q %d %v %v %+v and %d more of %s", text, n, null, p, th, remaining.Len(), out.text)
+		t.Errorf("got %q %d %v %v %+v and %d more of %s", text, n, null, p, th, remaining.Len(), out.message.Text())
 	}
 	again, err := newDraft("e", []any{[]byte("first"), args})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := again.seal("/", nil, nil).text; !json.Valid(text[len("53-"):]) || !bytes.Contains(text, []byte(`"num":2`)) {
+	if text := again.seal("/", nil, nil).message.Text(); !json.Valid(text[len("53-"):]) || !bytes.Contains(text, []byte(`"num":2`)) {
 		t.Errorf("passed on: %s; want attachments 0 to 2", text)
 	}
-	if d, err := newDraft("e", []any{Args{}, "x", Args{}}); err != nil || string(d.seal("/", nil, nil).text) != `2["e","x"]` {
+	if d, err := newDraft("e", []any{Args{}, "x", Args{}}); err != nil || string(d.seal("/", nil, nil).message.Text()) != `2["e","x"]` {
 		t.Errorf("no arguments among others: %s, %v", d.payload, err)
 	}
 }

@@ -25,11 +25,17 @@ type Server struct {
 	templates  []*template
 	closed     bool
 
-	waiting struct { // clients that have not connected to any namespace
+	waiting struct { // clients that owe something: to connect to a namespace, or attachments
 		sync.Mutex
-		since map[*Client]time.Time
+		since map[*Client]debt
 	}
 	turn uint32 // spreads clients over the shards; waiting guards it
+}
+
+// debt is since when a client owes something, and why it is closed if it does not give it.
+type debt struct {
+	since  time.Time
+	reason Reason
 }
 
 // template makes namespaces of the names that it matches.
@@ -41,7 +47,7 @@ type template struct {
 // New makes a Server. The caller calls Close.
 func New(opt Options) *Server {
 	s := &Server{opt: opt.withDefaults(), namespaces: map[string]*Namespace{}, done: make(chan struct{})}
-	s.waiting.since = map[*Client]time.Time{}
+	s.waiting.since = map[*Client]debt{}
 	for range (runtime.GOMAXPROCS(0) + 1) / 2 { // the other processors read what clients say
 		sh := newShard(s)
 		s.shards = append(s.shards, sh)
@@ -149,19 +155,19 @@ func (s *Server) sweep() {
 	}
 }
 
-// sweepWaiting closes connections whose client never connected to a namespace.
+// sweepWaiting closes connections whose client never connected to a namespace, or never sent what it announced.
 func (s *Server) sweepWaiting(now time.Time) {
-	var late []*Client
+	late := map[*Client]Reason{}
 	s.waiting.Lock()
-	for c, since := range s.waiting.since {
-		if now.Sub(since) >= s.opt.ConnectTimeout {
-			late = append(late, c)
+	for c, d := range s.waiting.since {
+		if now.Sub(d.since) >= s.opt.ConnectTimeout {
+			late[c] = d.reason
 			delete(s.waiting.since, c)
 		}
 	}
 	s.waiting.Unlock()
-	for _, c := range late {
-		c.conn.Close(engine.ForcedClose)
+	for c, reason := range late {
+		c.conn.Close(reason)
 	}
 }
 
@@ -188,17 +194,23 @@ func (s *Server) drop(n *Namespace) {
 	}
 }
 
-// await has the client closed if it connects to no namespace, and chooses its shard.
-func (s *Server) await(c *Client) {
+// opened chooses the client's shard.
+func (s *Server) opened(c *Client) {
 	s.waiting.Lock()
-	defer s.waiting.Unlock()
 	c.shard = s.shards[s.turn%uint32(len(s.shards))]
 	s.turn++
-	s.waiting.since[c] = time.Now()
+	s.waiting.Unlock()
 }
 
-// connected ends await; it is called for every namespace and when the client goes.
-func (s *Server) connected(c *Client) {
+// owes has the client closed if it does not give something in time.
+func (s *Server) owes(c *Client, reason Reason) {
+	s.waiting.Lock()
+	s.waiting.since[c] = debt{time.Now(), reason}
+	s.waiting.Unlock()
+}
+
+// gave ends what owes began.
+func (s *Server) gave(c *Client) {
 	s.waiting.Lock()
 	delete(s.waiting.since, c)
 	s.waiting.Unlock()
@@ -218,7 +230,8 @@ func (h *engineHandler) Open(conn *engine.Conn, r *http.Request) error {
 		c.observer = o
 	}
 	conn.User = c
-	s.await(c)
+	s.opened(c)
+	s.owes(c, engine.ForcedClose)
 	if conn.Revision() == 3 { // the server connects such clients to the main namespace by itself
 		c.enqueue(task{packet: packet{kind: typeConnect, namespace: "/"}})
 	}

@@ -62,6 +62,17 @@ func newMessage(kind byte, text []byte, hasText bool, attachments [][]byte) *Mes
 	return m
 }
 
+// Text is the text message, without its type; nil if there is none. It must not be changed.
+func (m *Message) Text() []byte {
+	if m.text == nil {
+		return nil
+	}
+	return m.text[1:]
+}
+
+// Binary is the binary messages. They must not be changed.
+func (m *Message) Binary() [][]byte { return m.binary }
+
 // Size is how many bytes of payload there are.
 func (m *Message) Size() int {
 	n := max(0, len(m.text)-1)
