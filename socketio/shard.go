@@ -2,7 +2,6 @@ package socketio
 
 import (
 	"sync"
-	"time"
 
 	"github.com/switchboard-relay/switchboard/socketio/engine"
 )
@@ -141,28 +140,14 @@ func (sh *shard) run() {
 			if len(batch) == 0 {
 				break
 			}
-			began := time.Now()
-			pause(sh.work(batch), time.Since(began))
+			sh.work(batch)
 		}
 	}
 }
 
-// Limits of pause.
-const (
-	pauseFrom = 200 * time.Microsecond // a shorter round is not worth one
-	pauseMost = 10 * time.Millisecond
-)
-
-// pause follows a round that joined entries, for half as long as that took: what comes meanwhile goes out together. Without it
-// a busy shard sends each entry almost by itself, and keeps its own clients from being read.
-func pause(joined int, took time.Duration) {
-	if joined > 1 && took >= pauseFrom {
-		time.Sleep(min(took/2, pauseMost))
-	}
-}
-
-// work does what is in the batch in order. It returns how many entries there were.
-func (sh *shard) work(batch []op) (entries int) {
+// work does what is in the batch, in order. There is no waiting for more to join: it comes while a round is under way, exactly
+// when that is needed.
+func (sh *shard) work(batch []op) {
 	for len(batch) > 0 {
 		o := &batch[0]
 		if o.kind != opDeliver {
@@ -172,10 +157,8 @@ func (sh *shard) work(batch []op) (entries int) {
 		}
 		n := sh.alike(batch)
 		sh.deliver(batch[:n])
-		entries += n
 		batch = batch[n:]
 	}
-	return entries
 }
 
 // alike is how many ops at the front of the batch go to the same sockets and may be joined.
