@@ -6,9 +6,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"flag"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -33,7 +35,7 @@ func run(listen string) error {
 		Origins:      []string{"*"},
 	}, echo{})
 	mux := http.NewServeMux()
-	mux.Handle("/engine.io/", e)
+	mux.Handle("/engine.io/", unhurried(e))
 	server := &http.Server{Addr: listen, Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -64,4 +66,33 @@ func (echo) Message(c *engine.Conn, p []byte, binary bool) error {
 		c.Send(engine.NewMessage(p))
 	}
 	return nil
+}
+
+// unhurried leaves a moment between the answer to a WebSocket handshake and what follows. The suites begin to listen for
+// messages only when they have been told that the connection is open: if both come with one read, they miss the first.
+func unhurried(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(&hijacker{w}, r)
+	})
+}
+
+const moment = 20 * time.Millisecond
+
+type hijacker struct{ http.ResponseWriter }
+
+func (h *hijacker) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err == nil {
+		rw.Writer = bufio.NewWriter(answer{c})
+	}
+	return c, rw, err
+}
+
+type answer struct{ net.Conn }
+
+func (a answer) Write(p []byte) (int, error) {
+	defer time.Sleep(moment)
+	return a.Conn.Write(p)
 }

@@ -20,9 +20,8 @@ type Conn struct {
 	id     id
 	older  bool // revision 3
 	b64    bool // of revision 3, and takes no binary payloads
-	parks  bool // its WebSocket can wait without a buffer
 
-	live atomic.Pointer[transport.WebSocket] // takes what is sent; nil while there is none, or an upgrade, and after the end
+	live atomic.Pointer[transport.WebSocket] // takes what is sent; nil while polling or upgrading, and after the end
 	over atomic.Pointer[ending]              // set once, with mu held
 	seen atomic.Int64                        // when the client was last heard
 
@@ -90,8 +89,8 @@ const (
 	farewell      = 5 * time.Second  // how long the poll of a client that said that it goes may come behind
 )
 
-// Close ends the connection. It does not wait: what was sent before goes out first, for as long as 2 s over WebSocket and until
-// the next poll, within 30 s, over polling.
+// Close ends the connection. It does not wait. What was sent before goes out first: over WebSocket for as long as 2 s,
+// over polling with the next poll, for as long as 30 s.
 func (c *Conn) Close(reason Reason) { c.end(reason, nil, afterWaiting) }
 
 // end ends the connection, once. It does not wait and does not call the handler.

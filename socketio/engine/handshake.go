@@ -56,7 +56,7 @@ func (s *Server) enter(r *http.Request, q request) (*Conn, *refusal) {
 		s.slots.Add(-1)
 		return nil, refused
 	}
-	c := &Conn{server: s, remote: remote, place: at, id: newID(), older: q.older, b64: q.b64, parks: r.TLS == nil}
+	c := &Conn{server: s, remote: remote, place: at, id: newID(), older: q.older, b64: q.b64}
 	c.seen.Store(int64(now))
 	c.pinged = now
 	if !q.websocket {
@@ -105,24 +105,38 @@ func (c *Conn) openData(polling bool) []byte {
 	return append(b, '}')
 }
 
-// begin goes on over WebSocket, in a goroutine of its own: net/http's ends.
+// moment is left between the answer to a WebSocket handshake and the first message: a Node client that begins to
+// listen for messages when it has been told that the connection is open would miss one that comes with the same read.
+const moment = 2 * time.Millisecond
+
+// begin goes on over WebSocket: net/http's goroutine ends.
 func (c *Conn) begin(w http.ResponseWriter, r *http.Request) {
 	ws, err := transport.UpgradeWebSocket(w, r, c.webSocketOptions())
 	if err != nil {
 		c.end(TransportError, err, atOnce)
 		return
 	}
-	open := newPacket(typeOpen, c.openData(false))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ws = ws
 	if c.over.Load() != nil {
 		go ws.Close()
 		return
 	}
-	c.waiting = append([]*Message{open}, c.waiting...)
-	if c.switchTo(ws) {
-		c.server.tasks.Add(1) // the reader is done
-		go c.park(ws)
+	c.ws = ws
+	c.server.tasks.Add(1) // the reader is done
+	time.AfterFunc(moment, c.start)
+}
+
+// start sends the open packet and what has been sent since, and then begins to read.
+func (c *Conn) start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over.Load() == nil {
+		c.waiting = append([]*Message{newPacket(typeOpen, c.openData(false))}, c.waiting...)
+		if c.switchTo(c.ws) {
+			go c.park(c.ws)
+			return
+		}
 	}
+	c.server.tasks.Done()
 }

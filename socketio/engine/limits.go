@@ -60,8 +60,8 @@ func newPlaces(most int, rate float64, connections int) *places {
 	return p
 }
 
-// address is what the limits know a remote address by: without its port, an IPv6 one as its network of 64 bits, and what is no
-// IP address by its hash.
+// address is what the limits know a remote address by: without its port, an IPv6 one as its network of 64 bits, and
+// what is no IP address by its hash.
 func address(remote string) netip.Addr {
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {

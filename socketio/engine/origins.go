@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -22,15 +24,33 @@ type origins struct {
 func newOrigins(list []string, credentials bool) origins {
 	o := origins{credentials: credentials}
 	for _, s := range list {
-		if s == "*" {
-			o.patterns = append(o.patterns, originPattern{any: true})
-			continue
-		}
-		if scheme, host, port, ok := splitOrigin(s); ok {
-			o.patterns = append(o.patterns, originPattern{scheme: scheme, host: strings.TrimPrefix(host, "*"), port: port})
+		if p, err := parseOriginPattern(s); err == nil {
+			o.patterns = append(o.patterns, p)
 		}
 	}
 	return o
+}
+
+// CheckOrigin says what is wrong with one of Options.Origins. New leaves out what is wrong.
+func CheckOrigin(s string) error {
+	_, err := parseOriginPattern(s)
+	return err
+}
+
+func parseOriginPattern(s string) (originPattern, error) {
+	if s == "*" {
+		return originPattern{any: true}, nil
+	}
+	scheme, host, port, ok := splitOrigin(s)
+	name := strings.TrimPrefix(host, "*")
+	wild := name != host
+	switch _, err := strconv.ParseUint(port, 10, 16); {
+	case !ok, port != "" && port != "*" && err != nil,
+		strings.Contains(name, "*"), wild != strings.HasPrefix(name, "."), name == ".":
+		return originPattern{}, fmt.Errorf("origin %q: must be as https://example.org, https://*.example.org, "+
+			"http://127.0.0.1:* or *", s)
+	}
+	return originPattern{scheme: scheme, host: name, port: port}, nil
 }
 
 // splitOrigin takes "https://example.org:8443" apart. The port is empty if it is the scheme's own.
@@ -72,8 +92,8 @@ func (o *origins) allows(origin string) (allowed, credentials bool) {
 	return allowed, false
 }
 
-// sameOrigin reports whether a page came from the host that it now asks. What is in front of us may speak TLS for us, so the
-// scheme says nothing.
+// sameOrigin reports whether a page came from the host that it now asks. What is in front of us may speak TLS for us,
+// so the scheme says nothing.
 func sameOrigin(origin, host string) bool {
 	scheme, name, port, ok := splitOrigin(origin)
 	if !ok {
@@ -83,7 +103,8 @@ func sameOrigin(origin, host string) bool {
 	return ok && name == ownName && port == ownPort
 }
 
-// admit lets a request of a page in that may connect, and answers preflights. If it returns false, the request is answered.
+// admit lets in the requests of pages that may connect, and answers preflights. If it returns false, the request is
+// answered.
 // See https://fetch.spec.whatwg.org/#http-cors-protocol.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request) bool {
 	origin := r.Header.Get("Origin")
@@ -105,10 +126,10 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) bool {
 	}
 	if origin != "" {
 		h.Set("Access-Control-Allow-Methods", "GET, POST")
+		h.Set("Access-Control-Max-Age", "600")
 		if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
 			h.Set("Access-Control-Allow-Headers", asked)
 		}
-		h.Set("Access-Control-Max-Age", "600")
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return false

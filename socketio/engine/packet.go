@@ -31,8 +31,8 @@ var (
 
 func unknownType(c byte) error { return fmt.Errorf("a packet of unknown type %q", c) }
 
-// parseText reads a packet in the form that text has: its type and its data, or "b" and base64, which revision 3 has the
-// type in between.
+// parseText reads a packet in the form that text has: its type and its data; or "b" and base64, with the type in
+// between in revision 3.
 func parseText(p []byte, older bool) (packet, error) {
 	if len(p) == 0 {
 		return packet{}, errEmptyPacket

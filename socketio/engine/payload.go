@@ -10,10 +10,12 @@ import (
 )
 
 // A payload is the packets in the body of one polling request or answer.
+//
 // Revision 4 puts 0x1E between packets, and writes binary ones as "b" and base64.
-// Revision 3 writes the length of each in UTF-16 code units, a colon and the packet, a binary one as "b4" and base64. If
-// something is binary and the client did not ask for b64, each packet is instead 0 for text or 1 for binary, the decimal digits
-// of the length in bytes, one byte (0 to 9) for each, 0xFF, and the bytes.
+//
+// Revision 3 writes the length of each in UTF-16 code units, a colon and the packet, a binary one as "b4" and base64.
+// If anything is binary and the client did not ask for b64, each packet is instead 0 for text or 1 for binary, the
+// decimal digits of the length in bytes, one byte (0 to 9) for each, 0xFF, and the bytes.
 
 const separator = 0x1e
 

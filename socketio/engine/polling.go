@@ -1,15 +1,9 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
-	"os"
-	"strconv"
-	"strings"
-	"sync"
 	"time"
 )
 
@@ -86,7 +80,9 @@ func (c *Conn) serveGet(w http.ResponseWriter, r *http.Request) {
 		c.server.refuse(w, refused)
 		return
 	}
-	http.NewResponseController(w).SetReadDeadline(time.Time{}) // the server's would end the wait
+	control := http.NewResponseController(w)
+	control.SetReadDeadline(time.Time{}) // those of the http.Server would end the wait
+	control.SetWriteDeadline(time.Time{})
 	for {
 		list, cost, wait, refused := c.answer(g)
 		switch {
@@ -134,7 +130,9 @@ func (c *Conn) answer(g *poll) (list []*Message, cost int, wait time.Duration, r
 	}
 	switch {
 	case c.over.Load() != nil:
-		list, p.final = p.final, nil
+		if list, p.final = p.final, nil; list == nil {
+			return nil, 0, 0, refusedSession
+		}
 		if p.until != 0 {
 			defer c.server.leave(c)
 		}
@@ -182,153 +180,4 @@ func (c *Conn) aborted(g *poll) {
 		p.get = nil
 		c.endLocked(TransportError, errors.New("the client aborted its poll"), atOnce)
 	}
-}
-
-var (
-	textType   = []string{"text/plain; charset=UTF-8"}
-	octetsType = []string{"application/octet-stream"}
-	htmlType   = []string{"text/html"}
-	noStore    = []string{"no-store"}
-	ok         = []byte("ok")
-)
-
-// buffers are for payloads.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-func putBuffer(b *bytes.Buffer) {
-	if b.Cap() <= maxKept {
-		b.Reset()
-		buffers.Put(b)
-	}
-}
-
-// write answers a poll. The messages cost so much until they are written.
-func (c *Conn) write(w http.ResponseWriter, list []*Message, cost int) {
-	b := buffers.Get().(*bytes.Buffer)
-	defer putBuffer(b)
-	payload, octets := appendPayload(b.AvailableBuffer(), list, c.older, c.b64)
-	*b = *bytes.NewBuffer(payload)
-	contentType := textType
-	if octets {
-		contentType = octetsType
-	}
-	err := writeBody(w, contentType, payload)
-	now := c.server.now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.held = max(0, c.held-cost)
-	if p := c.polling; p != nil {
-		p.writing--
-		p.last = now
-	}
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.endLocked(Slow, err, atOnce)
-	case err != nil:
-		c.endLocked(TransportError, err, atOnce)
-	}
-}
-
-const (
-	writeWithin = 30 * time.Second // the body of an answer may take
-	slowest     = 8 << 10          // bytes a second that it is given more time for
-)
-
-func writeBody(w http.ResponseWriter, contentType []string, body []byte) error {
-	h := w.Header()
-	h["Content-Type"] = contentType
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	h["Cache-Control"] = noStore
-	control := http.NewResponseController(w)
-	limit := writeWithin + time.Duration(len(body)/slowest)*time.Second
-	control.SetWriteDeadline(time.Now().Add(limit)) // where there is none to set, the client's pongs will be missed
-	defer control.SetWriteDeadline(time.Time{})
-	if _, err := w.Write(body); err != nil {
-		return err
-	}
-	if err := control.Flush(); !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	return nil
-}
-
-// servePost takes what the client says.
-func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) {
-	if refused := c.beginPost(); refused != nil {
-		c.server.refuse(w, refused)
-		return
-	}
-	b := buffers.Get().(*bytes.Buffer)
-	defer putBuffer(b)
-	err := c.readBody(b, w, r)
-	if errors.Is(err, errTooLarge) {
-		c.endPost()
-		c.server.counts.refuse("payload")
-		w.Header().Set("Connection", "close")
-		w.Header().Set("Content-Length", "0")
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
-		return
-	}
-	if err != nil {
-		c.end(TransportError, err, atOnce)
-		c.server.refuse(w, refusedRequest)
-		return
-	}
-	octets := strings.HasPrefix(r.Header.Get("Content-Type"), octetsType[0])
-	err = parsePayload(b.Bytes(), c.older, octets, c.receive)
-	c.endPost()
-	if err != nil {
-		c.broken(err)
-	}
-	if err != nil && !errors.Is(err, errSaidClose) {
-		c.server.refuse(w, refusedRequest)
-		return
-	}
-	writeBody(w, htmlType, ok) // an error is the client's
-}
-
-func (c *Conn) beginPost() *refusal {
-	now := c.server.now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.endOverdue(now)
-	switch {
-	case c.polling == nil:
-		return refusedRequest
-	case c.over.Load() != nil:
-		return refusedSession
-	case c.polling.posting:
-		c.endLocked(TransportError, errOverlap, atOnce)
-		return refusedRequest
-	}
-	c.polling.posting = true
-	return nil
-}
-
-func (c *Conn) endPost() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.polling != nil {
-		c.polling.posting = false
-	}
-}
-
-var errTooLarge = errors.New("the payload is too large")
-
-// readBody reads into b, which grows with what comes, not with what was announced.
-func (c *Conn) readBody(b *bytes.Buffer, w http.ResponseWriter, r *http.Request) error {
-	most := int64(c.server.opt.MaxPayload)
-	if r.ContentLength > most {
-		return errTooLarge
-	}
-	limit := c.server.opt.PingInterval + c.server.opt.PingTimeout
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit))
-	n, err := b.ReadFrom(io.LimitReader(r.Body, most+1))
-	if err != nil {
-		return err
-	}
-	if n > most {
-		return errTooLarge
-	}
-	return nil
 }

@@ -68,8 +68,8 @@ func (c *Conn) broken(err error) {
 // throttleStep is how long a client that is read slower may go on unread after the connection's end.
 const throttleStep = 100 * time.Millisecond
 
-// throttle waits until the client may say one more thing; c.receiving is held. The clock is asked only when the budget of a
-// second is used up, so that a client may say as much again at once.
+// throttle waits until the client may say one more thing; c.receiving is held. The clock is asked only when the
+// budget of a second is used up: what came in since may be as much again.
 func (c *Conn) throttle() {
 	rate := c.server.opt.MessageRate
 	if rate < 0 {

@@ -45,7 +45,8 @@ var (
 		"Too many connections from this address")
 	refusedRate = newRefusal("rate", http.StatusTooManyRequests, codeForbidden,
 		"Too many new connections from this address")
-	refusedShutdown = newRefusal("shutdown", http.StatusServiceUnavailable, codeForbidden, "The server is shutting down")
+	refusedShutdown = newRefusal("shutdown", http.StatusServiceUnavailable, codeForbidden,
+		"The server is shutting down")
 )
 
 // byHandler is the refusal of a handler.

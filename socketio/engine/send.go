@@ -60,7 +60,7 @@ func (c *Conn) unwritable(err error) {
 	c.end(TransportError, err, atOnce)
 }
 
-// hold keeps messages for the next poll, or until there is a WebSocket. A message that is larger than the limit goes by itself.
+// hold keeps messages for the next poll, or until there is a WebSocket. What is larger than the limit goes by itself.
 func (c *Conn) hold(cost int, list ...*Message) error {
 	c.mu.Lock()
 	if c.over.Load() != nil {

@@ -47,8 +47,8 @@ func New(opt Options, h Handler) *Server {
 // now is the time since the server's start, which the clock of the wall does not move.
 func (s *Server) now() time.Duration { return time.Since(s.start) }
 
-// Close ends every connection as ServerShutdown and waits until Closed has returned for each, or until ctx ends. Requests are
-// refused from then on. Polls that wait are answered, which http.Server.Shutdown waits for.
+// Close ends every connection as ServerShutdown and waits until Closed has returned for each, or until ctx ends.
+// Requests are refused from then on. Polls that wait are answered, which http.Server.Shutdown waits for.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.closed

@@ -14,8 +14,8 @@ type Stats struct {
 	Opened   uint64            // since the start
 	Upgraded uint64            // from polling to WebSocket
 	Closed   map[Reason]uint64 // why connections closed
-	// Refused is why requests were refused: transport, session, method, request, jsonp, origin, revision, connections, address,
-	// rate, shutdown, payload, handler.
+	// Refused is why requests were refused: transport, session, method, request, jsonp, origin, revision, connections,
+	// address, rate, shutdown, payload, handler.
 	Refused map[string]uint64
 }
 

@@ -76,8 +76,8 @@ func (c *Conn) ping() {
 
 var errNoPoll = errors.New("the client did not poll")
 
-// endOverdue ends a connection whose client has not been heard for too long; c.mu is held. It is asked at every request as
-// well, so that a late one is late whenever the sweep comes.
+// endOverdue ends a connection whose client has not been heard for too long; c.mu is held. It is asked at each request,
+// too: whether one is late must not hang on when the sweep comes.
 func (c *Conn) endOverdue(now time.Duration) bool {
 	if c.over.Load() != nil || !c.isOverdue(now) {
 		return false
@@ -91,9 +91,6 @@ func (c *Conn) isOverdue(now time.Duration) bool {
 	if p := c.polling; p != nil && p.get == nil && p.writing == 0 && now-p.last >= opt.PingInterval+opt.PingTimeout {
 		return true
 	}
-	if ws := c.live.Load(); ws != nil && ws.Waiting() > 0 {
-		return false // a ping may wait behind it; a client that takes nothing is slow
-	}
 	late := func() bool {
 		seen := time.Duration(c.seen.Load())
 		if c.older {
@@ -101,7 +98,13 @@ func (c *Conn) isOverdue(now time.Duration) bool {
 		}
 		return seen < c.pinged && now-c.pinged >= opt.PingTimeout
 	}
-	if !late() || !c.receiving.TryLock() { // nobody is late whose reader is held up
+	if !late() {
+		return false
+	}
+	if ws := c.live.Load(); ws != nil && ws.Waiting() > 0 {
+		return false // a ping may wait behind it; a client that takes nothing is slow
+	}
+	if !c.receiving.TryLock() { // nobody is late who is not read
 		return false
 	}
 	defer c.receiving.Unlock()

@@ -19,8 +19,8 @@ func (u *upgrade) isProbed() bool { return u != nil && u.probed != 0 }
 
 var errProbe = errors.New("something else than a probe and an upgrade")
 
-// serveUpgrade takes a WebSocket with the sid of a connection that polls. Any other, and a second one, is accepted and closed:
-// clients tell that from a server that knows no WebSocket.
+// serveUpgrade takes a WebSocket with the sid of a connection that polls. A second one, and that of a connection
+// which does not poll, is accepted and closed, as the reference implementation does.
 func (c *Conn) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	s := c.server
 	u := c.beginUpgrade()

@@ -54,7 +54,7 @@ func (c *Conn) read(ws *transport.WebSocket) {
 		go c.park(ws)
 		return
 	}
-	c.lost(r.upgrade, err)
+	c.lost(ws, r.upgrade, err)
 	c.server.tasks.Done()
 }
 
@@ -63,28 +63,30 @@ type reader struct {
 	conn    *Conn
 	ws      *transport.WebSocket
 	upgrade *upgrade // nil once it is done
-	heard   bool     // since the deadline was set
+	heard   int      // messages
 }
 
 var errQuiet = errors.New("nothing came for a while")
 
-// readSoon receives until nothing came for a while, or there is an error.
+// readSoon receives until nothing came for a while, or there is an error. Who was woken and heard nothing has a
+// WebSocket that cannot wait, as over TLS: it stays.
 func (r *reader) readSoon() error {
 	take := r.take
-	if !r.conn.parks {
-		return r.readOn(take)
-	}
 	for {
-		r.heard = false
+		before := r.heard
 		r.ws.SetReadDeadline(time.Now().Add(quietAfter))
 		err := r.readOn(take)
-		switch {
-		case !errors.Is(err, os.ErrDeadlineExceeded):
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
-		case !r.heard:
-			r.ws.SetReadDeadline(time.Time{})
+		}
+		if r.heard > before {
+			continue
+		}
+		r.ws.SetReadDeadline(time.Time{})
+		if r.heard > 0 {
 			return errQuiet
 		}
+		return r.readOn(take)
 	}
 }
 
@@ -97,7 +99,7 @@ func (r *reader) readOn(take func(binary bool, p []byte) error) error {
 }
 
 func (r *reader) take(binary bool, p []byte) error {
-	r.heard = true
+	r.heard++
 	c := r.conn
 	if r.upgrade != nil {
 		done, err := c.probe(r.upgrade, binary, p)
@@ -127,12 +129,9 @@ func parse(p []byte, binary, older bool) (packet, error) {
 }
 
 // lost is called when a WebSocket can be read no more. The connection ends with it, unless it was only to take over.
-func (c *Conn) lost(u *upgrade, err error) {
+func (c *Conn) lost(ws *transport.WebSocket, u *upgrade, err error) {
 	switch {
 	case u != nil:
-		c.mu.Lock()
-		ws := u.ws
-		c.mu.Unlock()
 		c.giveUp(u)
 		ws.CloseWith(transport.CloseProtocol, "")
 	case errors.Is(err, io.EOF):
