@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/switchboard-relay/switchboard/internal/benchkit"
 )
@@ -64,7 +65,8 @@ func run(r *benchkit.Run) error {
 		}
 	}
 	all := make([]results, len(scenes))
-	source := 0
+	source, again := 0, 0
+	var disturbed benchkit.Series
 	for round := range *rounds {
 		for i := range scenes {
 			sc := &scenes[i]
@@ -79,12 +81,14 @@ func run(r *benchkit.Run) error {
 					continue
 				}
 				r.Progress("round %d of %d: %s: %s", round+1, *rounds, sc.name, sd.title)
-				found, err := sc.measure(r, sd, source%2048)
+				found, share, tries, err := quietly(r, sc, sd, source)
 				if err != nil {
 					return fmt.Errorf("%s: %s: %w", sc.name, sd.title, err)
 				}
 				all[i].add(sd.name, found)
-				source += 32
+				disturbed = append(disturbed, share)
+				source += tries * 32
+				again += tries - 1
 			}
 		}
 	}
@@ -95,5 +99,61 @@ func run(r *benchkit.Run) error {
 	}
 	r.Note("%d rounds, new processes each; sides take turns. Messages of %d bytes carry their number and when they were "+
 		"said; every receiver checks that it gets each once, whole and in order.", *rounds, messageSize)
+	r.Note("For others than server and load, the two processors worked %.0f %% of the time, and %.0f %% in the worst "+
+		"round. A round with more than %.0f %% was measured again, at most %d times, and the quietest taken: %d were.",
+		disturbed.Median()*100, disturbed.Max()*100, quiet*100, retries, again)
+	return nil
+}
+
+const (
+	quiet     = 0.05
+	retries   = 3
+	awaitance = 20 * time.Second // for a quiet moment to begin
+)
+
+// quietly measures when nobody else is busy, and again if somebody was after all.
+func quietly(r *benchkit.Run, sc *scene, sd *side, source int) (best figures, disturbed float64, tries int, err error) {
+	for tries <= retries {
+		if err := awaitQuiet(r); err != nil {
+			return nil, 0, tries, err
+		}
+		found, share, err := sc.measure(r, sd, (source+tries*32)%2048)
+		if err != nil {
+			return nil, 0, tries, err
+		}
+		tries++
+		if best == nil || share < disturbed {
+			best, disturbed = found, share
+		}
+		if share <= quiet {
+			break
+		}
+	}
+	return best, disturbed, tries, nil
+}
+
+// awaitQuiet waits until both processors have been idle for a moment, or gives up.
+func awaitQuiet(r *benchkit.Run) error {
+	const moment = 300 * time.Millisecond
+	for end := time.Now().Add(awaitance); time.Now().Before(end); {
+		var busy [2]time.Duration
+		for _, sign := range []time.Duration{-1, 1} {
+			for i, cpu := range []int{serverCPU, crowdCPU} {
+				at, err := benchkit.Busy(cpu)
+				if err != nil {
+					return err
+				}
+				busy[i] += sign * at
+			}
+			if sign < 0 {
+				if err := benchkit.Sleep(r.Context, moment); err != nil {
+					return err
+				}
+			}
+		}
+		if max(busy[0], busy[1]) <= moment/10 {
+			return nil
+		}
+	}
 	return nil
 }

@@ -29,7 +29,6 @@ func (l *load) talk(o crowdOrder) (figures, error) {
 		return nil, err
 	}
 	o.Do, o.WarmUp, o.Lasts = "talk", warmUp, lasts
-	start := time.Now()
 	rep, cpu, err := l.order(o)
 	if err != nil {
 		return nil, err
@@ -39,7 +38,7 @@ func (l *load) talk(o crowdOrder) (figures, error) {
 	}
 	f := figures{"p50": rep.P50, "p99": rep.P99, "max": rep.Max, "last p50": rep.LastP50, "last p99": rep.LastP99,
 		"rate": float64(rep.Counted) / rep.Seconds, "cpu": cpu.Seconds() / float64(rep.Delivered),
-		"client": rep.CPU / float64(rep.Delivered), "load": cpu.Seconds() / time.Since(start).Seconds()}
+		"client": rep.CPU / float64(rep.Delivered)}
 	if o.Rate > 0 {
 		f["rate"] /= receivers
 	}
@@ -87,7 +86,9 @@ func idle(l *load) (figures, error) {
 // shake has clients come as fast as they are let in. Lost is who did not come in, or did not get the message that was
 // said when all were there.
 func shake(l *load) (figures, error) {
+	profiled := l.profile(time.Second)
 	rep, cpu, err := l.open(handshakes - 1)
+	profiled()
 	if err != nil {
 		return nil, err
 	}

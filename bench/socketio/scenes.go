@@ -82,6 +82,7 @@ var scenes = []scene{
 			{"the last has it, p50", "last p50", benchkit.Millis, noTarget, everyone},
 			{"the last has it, p99", "last p99", benchkit.Millis, benchkit.RatioAtMost(0.6), everyone},
 			{"server's CPU a delivery", "cpu", micros, noTarget, everyone},
+			{"load's CPU a delivery", "client", micros, noTarget, everyone},
 		},
 	},
 	{
@@ -90,7 +91,8 @@ var scenes = []scene{
 			{"messages to all", "rate", benchkit.PerSecond, benchkit.AtLeast(0.99*paceRate, benchkit.PerSecond), everyone},
 			{"p50", "p50", benchkit.Millis, noTarget, everyone},
 			{"p99", "p99", benchkit.Millis, benchkit.AtMost(0.010, benchkit.Millis), everyone},
-			{"server's processor is busy", "load", benchkit.PercentOf1, noTarget, everyone},
+			{"server's CPU a delivery", "cpu", micros, noTarget, everyone},
+			{"load's CPU a delivery", "client", micros, noTarget, everyone},
 		},
 	},
 	{
@@ -140,8 +142,9 @@ type load struct {
 	source int
 }
 
-// measure plays the scene on a new server of one side.
-func (sc *scene) measure(r *benchkit.Run, sd *side, source int) (found figures, err error) {
+// measure plays the scene on a new server of one side. It also returns for which share of the time one of the two
+// processors worked for others.
+func (sc *scene) measure(r *benchkit.Run, sd *side, source int) (found figures, disturbed float64, err error) {
 	l := &load{Run: r, scene: sc, side: sd, source: source}
 	err = benchkit.On(serverCPU, func() (err error) {
 		l.server, err = sd.start(r, sc.recovery)
@@ -151,7 +154,7 @@ func (sc *scene) measure(r *benchkit.Run, sd *side, source int) (found figures, 
 		err = errors.New("it did not start")
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer l.server.stop()
 	err = benchkit.On(crowdCPU, func() (err error) {
@@ -159,10 +162,35 @@ func (sc *scene) measure(r *benchkit.Run, sd *side, source int) (found figures, 
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer l.crowd.Close()
-	return sc.play(l)
+	start := time.Now()
+	before, err := l.others()
+	if err != nil {
+		return nil, 0, err
+	}
+	if found, err = sc.play(l); err != nil {
+		return nil, 0, err
+	}
+	after, err := l.others()
+	return found, max(after[0]-before[0], after[1]-before[1]).Seconds() / time.Since(start).Seconds(), err
+}
+
+// others is how long each of the two processors has worked for anybody but the server and the crowd.
+func (l *load) others() (at [2]time.Duration, err error) {
+	for i, own := range [2]struct{ cpu, pid int }{{serverCPU, l.server.pid}, {crowdCPU, l.crowd.PID()}} {
+		busy, err := benchkit.Busy(own.cpu)
+		if err != nil {
+			return at, err
+		}
+		used, err := benchkit.CPU(own.pid)
+		if err != nil {
+			return at, err
+		}
+		at[i] = busy - used
+	}
+	return at, nil
 }
 
 // open has all clients come, and returns the server's processor time for it.
@@ -196,10 +224,7 @@ func (l *load) order(o crowdOrder) (rep crowdReport, cpu time.Duration, err erro
 	if err != nil {
 		return rep, 0, err
 	}
-	profiled := func() {}
-	if l.server.profile != nil {
-		profiled = l.server.profile(l.side.name+"-"+l.scene.name, o.WarmUp+o.Lasts)
-	}
+	profiled := l.profile(o.WarmUp + o.Lasts)
 	err = l.crowd.Call(o, &rep)
 	profiled()
 	if err != nil {
@@ -207,6 +232,15 @@ func (l *load) order(o crowdOrder) (rep crowdReport, cpu time.Duration, err erro
 	}
 	after, err := benchkit.CPU(l.server.pid)
 	return rep, after - before, err
+}
+
+// profile saves a CPU profile of what follows, if that was asked for and the server can be. The returned function waits
+// for its end.
+func (l *load) profile(lasts time.Duration) (wait func()) {
+	if l.server.profile == nil {
+		return func() {}
+	}
+	return l.server.profile(l.side.name+"-"+l.scene.name, lasts)
 }
 
 func (sc *scene) report(r *benchkit.Run, res results, there []*side) {

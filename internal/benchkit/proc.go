@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,6 +48,33 @@ func SettledRSS(ctx context.Context, pid int, limit time.Duration) (int64, error
 	return last, err
 }
 
+// Busy is how long a processor has not been idle since the machine started.
+func Busy(cpu int) (time.Duration, error) {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		fields := strings.Fields(line)
+		if len(fields) < 9 || fields[0] != "cpu"+strconv.Itoa(cpu) {
+			continue
+		}
+		var ticks int64
+		for i, field := range fields[1:9] {
+			const idle, waiting = 3, 4
+			if n, err := strconv.ParseInt(field, 10, 64); err != nil {
+				return 0, err
+			} else if i != idle && i != waiting {
+				ticks += n
+			}
+		}
+		return time.Duration(ticks) * time.Second / ticksPerSecond, nil
+	}
+	return 0, fmt.Errorf("/proc/stat has no processor %d", cpu)
+}
+
+const ticksPerSecond = 100 // USER_HZ, the same on every Linux
+
 // CPU is the processor time that a process has used, in user and system mode.
 func CPU(pid int) (time.Duration, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -62,7 +90,6 @@ func CPU(pid int) (time.Duration, error) {
 		return 0, err
 	}
 	system, err := strconv.ParseInt(string(fields[12]), 10, 64)
-	const ticksPerSecond = 100 // USER_HZ, the same on every Linux
 	return time.Duration(user+system) * time.Second / ticksPerSecond, err
 }
 
