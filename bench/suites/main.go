@@ -1,5 +1,6 @@
-// Command suites is the server that the official test suites of Engine.IO expect, for both revisions on one endpoint: see
-// the folder test-suite of https://github.com/socketio/engine.io-protocol, on the branches main and v3.
+// Command suites is the server that the official test suites of Engine.IO and Socket.IO expect: see the folder
+// test-suite of https://github.com/socketio/engine.io-protocol, on the branches main and v3, which share one
+// endpoint, and of https://github.com/socketio/socket.io-protocol.
 //
 //	go run -race ./bench/suites
 //	cd engine.io-protocol/test-suite && npm ci && npx mocha test-suite.js
@@ -28,14 +29,16 @@ func main() {
 }
 
 func run(listen string) error {
-	e := engine.New(engine.Options{
+	opt := engine.Options{
 		PingInterval: 300 * time.Millisecond,
 		PingTimeout:  200 * time.Millisecond,
 		MaxPayload:   1_000_000,
 		Origins:      []string{"*"},
-	}, echo{})
+	}
+	e, s := engine.New(opt, echo{}), rooms(opt)
 	mux := http.NewServeMux()
 	mux.Handle("/engine.io/", unhurried(e))
+	mux.Handle("/socket.io/", unhurried(s))
 	server := &http.Server{Addr: listen, Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -49,6 +52,7 @@ func run(listen string) error {
 	}
 	limit, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	s.Close(limit)
 	e.Close(limit)
 	return server.Shutdown(limit)
 }
@@ -68,11 +72,15 @@ func (echo) Message(c *engine.Conn, p []byte, binary bool) error {
 	return nil
 }
 
-// unhurried leaves a moment between the answer to a WebSocket handshake and what follows. The suites begin to listen for
-// messages only when they have been told that the connection is open: if both come with one read, they miss the first.
+// unhurried leaves a moment between the answer to a WebSocket handshake and what follows. The suites begin to listen
+// for messages only when they have been told that the connection is open: if both come with one read, they miss the
+// first. The engine leaves one, but a busy machine needs more.
 func unhurried(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(&hijacker{w}, r)
+		if !r.URL.Query().Has("sid") {
+			w = &hijacker{w}
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
