@@ -69,6 +69,41 @@ func (a Args) AppendJSON(b []byte) []byte {
 	return append(b, ']')
 }
 
+// AppendWhole appends the arguments as a JSON array that holds its attachments: each is the object
+// {"_placeholder":true,"base64":"…"}, which Namespace.Deliver makes an attachment again.
+func (a Args) AppendWhole(b []byte) []byte {
+	if len(a.binary) == 0 {
+		return a.AppendJSON(b)
+	}
+	list := a.AppendJSON(nil)
+	for at := 0; ; {
+		start, end, num := nextPlaceholder(list, at)
+		if start < 0 {
+			return append(b, list[at:]...)
+		}
+		b = append(b, list[at:start]...)
+		if num >= 0 && num < len(a.binary) {
+			p, _ := Binary(a.binary[num]).MarshalJSON() // never fails
+			b = append(b, p...)
+		} else {
+			b = append(b, list[start:end]...)
+		}
+		at = end
+	}
+}
+
+// detach takes attachments out of JSON that AppendWhole made. What has more than most, or is none after all, stays as it is.
+func detach(p []byte, most int) ([]byte, [][]byte) {
+	if !bytes.Contains(p, []byte(binaryMark)) {
+		return p, nil
+	}
+	e := encoder{buf: make([]byte, 0, len(p))}
+	if e.unmark(p) != nil || len(e.binary) > most {
+		return p, nil
+	}
+	return e.buf, e.binary
+}
+
 // clone is the arguments in memory of their own.
 func (a Args) clone() Args {
 	c := Args{list: bytes.Clone(a.list)}
@@ -293,6 +328,11 @@ func (e *encoder) marshal(a any) error {
 	if err != nil {
 		return err
 	}
+	return e.unmark(p)
+}
+
+// unmark appends JSON, and makes attachments of what Binary.MarshalJSON marked.
+func (e *encoder) unmark(p []byte) error {
 	for {
 		at := bytes.Index(p, []byte(binaryMark))
 		if at < 0 {
@@ -302,7 +342,7 @@ func (e *encoder) marshal(a any) error {
 		e.buf = append(e.buf, p[:at]...)
 		p = p[at+len(binaryMark):]
 		end := bytes.IndexByte(p, '"')
-		if end < 0 || end+1 >= len(p) {
+		if end < 0 || end+1 >= len(p) || p[end+1] != '}' {
 			return errors.New("malformed binary")
 		}
 		data, err := base64.StdEncoding.DecodeString(string(p[:end]))

@@ -24,6 +24,7 @@ type handlers struct {
 	onLeft       []func(*Socket)
 	events       map[string]handler
 	any          []func(*Socket, string, Args)
+	others       func(context.Context, *Socket, string, Args) ([]any, error)
 }
 
 // handler answers one event: what it returns goes to the client as acknowledgement, if it asked for one.
@@ -86,6 +87,11 @@ func (r *registry) OnAny(f func(s *Socket, event string, args Args)) {
 // ends when the client is gone. A later handler of the same event takes the place of the one before.
 func (r *registry) Handle(event string, f func(ctx context.Context, s *Socket, args Args) ([]any, error)) {
 	r.change(func(h *handlers) { h.events[event] = f })
+}
+
+// HandleOthers has f called for each event that has no handler of its own, as Handle says.
+func (r *registry) HandleOthers(f func(ctx context.Context, s *Socket, event string, args Args) ([]any, error)) {
+	r.change(func(h *handlers) { h.others = f })
 }
 
 // Registrar is where handlers are registered: a *Namespace or a *Template.
@@ -250,7 +256,11 @@ func (s *Socket) event(k *packet) {
 		s.namespace.server.guarded(name, func() { f(s, name, args) })
 	}
 	f := h.events[name]
-	if f == nil {
+	switch {
+	case f != nil:
+	case h.others != nil:
+		f = func(ctx context.Context, s *Socket, args Args) ([]any, error) { return h.others(ctx, s, name, args) }
+	default:
 		return
 	}
 	reply, err := s.guardedCall(name, f, args)

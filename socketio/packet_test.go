@@ -109,6 +109,26 @@ func TestArgumentsComeBack(t *testing.T) {
 	}
 }
 
+func TestAttachmentsTravelWithinJSON(t *testing.T) {
+	_, rest := nextElement([]byte(`"e",{"a":{"_placeholder":true,"num":1}},{"_placeholder":true,"num":0},"x"]`))
+	whole := Args{list: rest, binary: [][]byte{{1}, {2, 3}}}.AppendWhole(nil)
+	const want = `[{"a":{"_placeholder":true,"base64":"AgM="}},{"_placeholder":true,"base64":"AQ=="},"x"]`
+	if string(whole) != want {
+		t.Fatalf("got %s; want %s", whole, want)
+	}
+	p, binary := detach(whole, 2)
+	if string(p) != `[{"a":{"_placeholder":true,"num":0}},{"_placeholder":true,"num":1},"x"]` || len(binary) != 2 ||
+		!bytes.Equal(binary[0], []byte{2, 3}) {
+		t.Errorf("got %s with %v", p, binary)
+	}
+	for _, text := range []string{want[:1] + strings.Repeat(`{"_placeholder":true,"base64":"AQ=="},`, 3) + `0]`,
+		`[{"_placeholder":true,"base64":"!"}]`, `[{"_placeholder":true,"base64":"AQ==","x":1}]`} {
+		if p, binary := detach([]byte(text), 2); string(p) != text || binary != nil {
+			t.Errorf("%s became %s with %v; want it as it was", text, p, binary)
+		}
+	}
+}
+
 func FuzzPackets(f *testing.F) {
 	for _, text := range []string{`2/n,12["a",{"b":"]"}]`, `51-["a",{"_placeholder":true,"num":0}]`, `0/admin?x=1,{"a":1}`, `30[]`,
 		`2["a","\ud800"]`, `2 ["a" , 1 ]`} {

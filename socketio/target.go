@@ -220,11 +220,10 @@ func (n *Namespace) hand(e *entry) {
 
 // Broadcast is an event of a log that somebody else keeps; see Namespace.Follow.
 type Broadcast struct {
-	Offset  uint64   // larger than that of the one before
-	Payload []byte   // valid JSON: an array of the event's name and its arguments
-	Binary  [][]byte // its attachments
+	Offset  uint64  // larger than that of the one before
+	Payload []byte  // valid JSON: an array of the event's name and its arguments; for attachments see Args.AppendWhole
 	Not     *Socket  // it does not get the event
-	Place   Place    // told to Observer.Delivered
+	Place   Place   // told to Observer.Delivered
 }
 
 // Follow makes the namespace deliver what a log of somebody else's gives, instead of keeping its own: offsets, and so
@@ -243,7 +242,8 @@ func (n *Namespace) Deliver(b Broadcast) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	e := &entry{offset: offset{b.Offset, 0}, place: b.Place, target: target{not: b.Not}}
-	n.enter(e, &draft{payload: b.Payload[:len(b.Payload)-1], binary: b.Binary})
+	payload, binary := detach(b.Payload, n.server.opt.MaxAttachments)
+	n.enter(e, &draft{payload: payload[:len(payload)-1], binary: binary})
 }
 
 // Missed says that broadcasts of the followed log, up to an offset, will never come: nobody is recovered across them.
