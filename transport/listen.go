@@ -16,8 +16,9 @@ import (
 
 // Address says where to listen or what to dial: tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT or unix:///PATH.
 type Address struct {
-	Transport string // tcp, tls, udp or unix
+	Transport string // tcp, tls, udp or unix; ws or socketio for a path of HTTP
 	Host      string // HOST:PORT, or the path of a Unix socket
+	Path      string // of ws and socketio: begins with a slash
 }
 
 // ParseAddress reads an Address. Its errors say what is wrong and what would be right.
@@ -34,18 +35,18 @@ func ParseAddress(s string) (Address, error) {
 		if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" {
 			return Address{}, fmt.Errorf("address %q: the port is missing, as in %s://127.0.0.1:9000", s, u.Scheme)
 		}
-		return Address{u.Scheme, u.Host}, nil
+		return Address{Transport: u.Scheme, Host: u.Host}, nil
 	case "unix":
 		path := u.Host + u.Path
 		if path == "" {
 			return Address{}, fmt.Errorf("address %q: the path is missing, as in unix:///run/switchboard.sock", s)
 		}
-		return Address{"unix", path}, nil
+		return Address{Transport: "unix", Host: path}, nil
 	}
 	return Address{}, fmt.Errorf("address %q: no transport is called %q; use tcp, tls, udp or unix", s, u.Scheme)
 }
 
-func (a Address) String() string { return a.Transport + "://" + a.Host }
+func (a Address) String() string { return a.Transport + "://" + a.Host + a.Path }
 
 // Network is the name that package net has for the transport.
 func (a Address) Network() string {

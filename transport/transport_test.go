@@ -203,7 +203,7 @@ func TestAUnixSocketLeftByADeadProcessIsTakenOverButNothingElseIs(t *testing.T) 
 }
 
 func TestEachRemoteIsAFlowAndEachDatagramKeepsItsBoundary(t *testing.T) {
-	p, err := ListenPackets(context.Background(), Address{"udp", "127.0.0.1:0"})
+	p, err := ListenPackets(context.Background(), Address{Transport: "udp", Host: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestEachRemoteIsAFlowAndEachDatagramKeepsItsBoundary(t *testing.T) {
 }
 
 func TestAClosedFlowMakesRoomForANewOneOfTheSameRemote(t *testing.T) {
-	p, err := ListenPackets(context.Background(), Address{"udp", "127.0.0.1:0"})
+	p, err := ListenPackets(context.Background(), Address{Transport: "udp", Host: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
