@@ -32,21 +32,12 @@ func serveAlone(p *benchkit.Parent) error {
 	if err := p.Next(&first); err != nil {
 		return err
 	}
-	opt := socketio.Options{Options: engine.Options{MessageRate: -1}} // the publisher says thousands a second
-	if first.Recovery {
-		opt.Recovery.Window = 2 * time.Minute
-	}
-	io := socketio.New(opt)
-	room := io.Of("/")
-	socketio.On(room, "clientmessage", func(_ context.Context, _ *socketio.Socket, said json.RawMessage) error {
-		return room.Emit("message", said)
-	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/socket.io/", io)
+	mux.Handle("/socket.io/", newAlone(first.Recovery))
 	go http.Serve(ln, mux) // ends with the process
 	if err := p.Reply(ln.Addr().String()); err != nil {
 		return err
@@ -59,6 +50,19 @@ func serveAlone(p *benchkit.Parent) error {
 		runtime.GC()
 		return true, nil
 	})
+}
+
+func newAlone(recovery bool) *socketio.Server {
+	opt := socketio.Options{Options: engine.Options{MessageRate: -1}} // the publisher says thousands a second
+	if recovery {
+		opt.Recovery.Window = 2 * time.Minute
+	}
+	io := socketio.New(opt)
+	room := io.Of("/")
+	socketio.On(room, "clientmessage", func(_ context.Context, _ *socketio.Socket, said json.RawMessage) error {
+		return room.Emit("message", said)
+	})
+	return io
 }
 
 func profile(path string, lasts time.Duration) error {

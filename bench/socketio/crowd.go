@@ -114,13 +114,17 @@ type crowd struct {
 func serveCrowd(p *benchkit.Parent) error {
 	runtime.LockOSThread()
 	debug.SetGCPercent(-1) // it allocates next to nothing
-	poller, err := benchkit.NewPoller()
+	c, err := newCrowd()
 	if err != nil {
 		return err
 	}
-	c := &crowd{poller: poller, origin: time.Now(), times: &benchkit.Times{}, lasts: &benchkit.Times{},
-		backs: &benchkit.Times{}, clock: -1}
 	return benchkit.Serve(p, c.do)
+}
+
+func newCrowd() (*crowd, error) {
+	poller, err := benchkit.NewPoller()
+	return &crowd{poller: poller, origin: time.Now(), times: &benchkit.Times{}, lasts: &benchkit.Times{},
+		backs: &benchkit.Times{}, clock: -1}, err
 }
 
 func (c *crowd) do(o crowdOrder) (crowdReport, error) {
