@@ -13,7 +13,7 @@ const module = "github.com/switchboard-relay/switchboard"
 var floors = map[string]int{
 	"session": 0, "frame": 0, "terminal": 0, "mapping": 0,
 	"transport": 1, "recording": 1, "export": 1, "bus": 1, "index": 1, "auth": 1,
-	"hub": 2, "room": 2, "socketio": 2, "socketio/engine": 2,
+	"hub": 2, "room": 2, "socketio": 2, "socketio/engine": 2, "socketio/clients": 3,
 	"service/echo": 3, "service/room": 3, "service/relay": 3, "service/sink": 3, "service/device": 3, "service/shell": 3,
 	"service/source": 3, "web": 3,
 	"":                4,
