@@ -134,7 +134,7 @@ func (c *Conn) start() {
 	if c.over.Load() == nil {
 		c.waiting = append([]*Message{newPacket(typeOpen, c.openData(false))}, c.waiting...)
 		if c.switchTo(c.ws) {
-			go c.park(c.ws)
+			go c.park(c.ws, nil)
 			return
 		}
 	}

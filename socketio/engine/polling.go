@@ -65,14 +65,6 @@ func (p *polling) end(waiting []*Message, m manner, now time.Duration) (lingers 
 	return true
 }
 
-// isPolled reports whether a poll waits that would be answered with what is sent now.
-func (c *Conn) isPolled() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p := c.polling
-	return p != nil && p.get != nil && len(c.waiting) == 0 && !p.upgrade.isProbed()
-}
-
 // serveGet answers a poll, as soon as there is something to say.
 func (c *Conn) serveGet(w http.ResponseWriter, r *http.Request) {
 	g, refused := c.beginPoll()

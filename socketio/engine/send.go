@@ -30,7 +30,19 @@ func (c *Conn) SendVolatile(m *Message) bool {
 	if ws := c.live.Load(); ws != nil {
 		return ws.Waiting() == 0 && c.push(ws, m.framesFor(c.older)) == nil
 	}
-	return c.isPolled() && c.hold(m.cost(), m) == nil
+	return c.isReady() && c.Send(m) == nil
+}
+
+// isReady reports whether what is sent now goes out now: a poll waits for it, or there is a WebSocket since a moment
+// ago.
+func (c *Conn) isReady() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ws := c.live.Load(); ws != nil {
+		return ws.Waiting() == 0
+	}
+	p := c.polling
+	return p != nil && p.get != nil && len(c.waiting) == 0 && !p.upgrade.isProbed()
 }
 
 // Waiting is how many bytes wait for the client, with what it takes to keep them.

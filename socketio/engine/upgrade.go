@@ -37,7 +37,7 @@ func (c *Conn) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 		ws.CloseWith(transport.CloseNormal, "")
 		return
 	}
-	go c.park(ws)
+	go c.park(ws, u)
 }
 
 func (c *Conn) beginUpgrade() *upgrade {
@@ -88,16 +88,6 @@ func (c *Conn) abandon(p *polling) {
 	if u != nil && u.ws != nil {
 		u.ws.Close()
 	}
-}
-
-// upgradeOn is the upgrade that ws is of.
-func (c *Conn) upgradeOn(ws *transport.WebSocket) *upgrade {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p := c.polling; p != nil && p.upgrade != nil && p.upgrade.ws == ws {
-		return p.upgrade
-	}
-	return nil
 }
 
 // probe takes what the client says until the upgrade is done.

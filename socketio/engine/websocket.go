@@ -40,18 +40,19 @@ func closeWebSocket(ws *transport.WebSocket, e *ending) {
 // quietAfter is how long a reader stays that hears nothing, before another one with a small stack waits instead.
 const quietAfter = time.Second
 
-// park waits, with the stack of a fresh goroutine, and then reads.
-func (c *Conn) park(ws *transport.WebSocket) {
+// park waits for what comes over ws, whose upgrade may have to be finished, with the stack of a fresh goroutine, and
+// then reads.
+func (c *Conn) park(ws *transport.WebSocket, u *upgrade) {
 	ws.Wait() // why it ended, the next read tells
-	c.read(ws)
+	c.read(ws, u)
 }
 
 // read receives until the client is quiet or gone.
-func (c *Conn) read(ws *transport.WebSocket) {
-	r := reader{conn: c, ws: ws, upgrade: c.upgradeOn(ws)}
+func (c *Conn) read(ws *transport.WebSocket, u *upgrade) {
+	r := reader{conn: c, ws: ws, upgrade: u}
 	err := r.readSoon()
 	if errors.Is(err, errQuiet) {
-		go c.park(ws)
+		go c.park(ws, r.upgrade)
 		return
 	}
 	c.lost(ws, r.upgrade, err)

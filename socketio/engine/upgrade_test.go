@@ -1,0 +1,207 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/socketio/engine"
+)
+
+func (p *poller) probe() *socket {
+	p.h.t.Helper()
+	return p.h.dial(p.revision, "&sid="+p.sid)
+}
+
+func TestAConnectionGoesOnOverWebSocket(t *testing.T) {
+	h := newHouse(t, options{})
+	for _, revision := range []int{3, 4} {
+		a := h.ask("GET", h.url(revision, "polling", ""), "")
+		c := h.next("open").conn
+		p := &poller{h: h, revision: revision, sid: sidOf(t, a.body)}
+		got := p.background(context.Background())
+		waitFor(t, "the poll is there", c.Polled)
+		s := p.probe()
+		s.send("2probe")
+		s.want("3probe")
+		noop := map[int]string{3: "1:6", 4: "6"}[revision]
+		if a := h.wait(got); a.status != 200 || a.body != noop {
+			t.Errorf("the poll that waited: got %d %q, want %q", a.status, a.body, noop)
+		}
+		c.Send(engine.NewMessage([]byte("held"))) // neither poll nor WebSocket is to get it before the upgrade
+		p.wantGet(noop)
+		s.send("5", "4hello")
+		s.want("4held", "4hello")
+		h.next("upgraded")
+		if got := c.Transport(); got != "websocket" {
+			t.Errorf("transport: got %s, want websocket", got)
+		}
+		if a := p.get(); a.status != 400 {
+			t.Errorf("a poll behind the upgrade: got %d %q, want 400", a.status, a.body)
+		}
+		p.wantPost("4a", 400)
+		s.send("4on")
+		s.want("4on")
+		s.Close()
+		h.wantClosed(engine.TransportClose)
+	}
+	if got := h.engine.Stats(); got.Upgraded != 2 || got.Polling != 0 || got.WebSocket != 0 {
+		t.Errorf("stats: got %+v, want two upgraded and none open", got)
+	}
+}
+
+func TestAPollThatWasSentBehindAnUpgradeIsRefused(t *testing.T) {
+	h := newHouse(t, options{})
+	for range 20 {
+		p := h.poll(4, "")
+		s := p.probe()
+		s.send("2probe", "5") // the suite does not wait either
+		if a := p.get(); a.status != 400 {
+			t.Fatalf("poll: got %d %q, want 400", a.status, a.body)
+		}
+		s.want("3probe")
+		h.next("upgraded")
+		s.Close()
+		h.wantClosed(engine.TransportClose)
+	}
+}
+
+func TestASecondWebSocketIsAcceptedAndClosed(t *testing.T) {
+	h := newHouse(t, options{})
+	p := h.poll(4, "")
+	s := p.probe()
+	p.probe().wantClose(0) // while the first is being probed
+	s.send("2probe", "5")
+	s.want("3probe")
+	h.next("upgraded")
+	p.probe().wantClose(0)
+	s.send("4hello")
+	s.want("4hello")
+}
+
+func TestAWebSocketThatDoesNotProbeIsClosedAndPollingGoesOn(t *testing.T) {
+	h := newHouse(t, options{Options: engine.Options{UpgradeTimeout: 200 * time.Millisecond, PingTimeout: time.Second}})
+	p := h.poll(4, "")
+	for _, c := range [][]string{{"4hello"}, {"5"}, {"2"}, {"2probe", "2probe"}, {"2probe", "4hello"}, {""}, {}, {"2probe"}} {
+		s := p.probe()
+		s.send(c...)
+		if len(c) > 0 && c[0] == "2probe" {
+			s.want("3probe")
+		}
+		for { // the last two by time
+			if _, _, err := s.tryRead(); err != nil {
+				break
+			}
+		}
+		p.wantPost("4still", 200)
+		p.wantGet("4still")
+	}
+	s := p.probe() // and a good one is taken afterwards
+	s.send("2probe", "5", "4up")
+	s.want("3probe", "4up")
+	h.next("upgraded")
+}
+
+func TestAConnectionThatClosesTakesTheProbingWebSocketWithIt(t *testing.T) {
+	h := newHouse(t, options{})
+	p := h.poll(4, "")
+	s := p.probe()
+	s.send("2probe")
+	s.want("3probe")
+	p.wantPost("1", 200)
+	h.wantClosed(engine.TransportClose)
+	for {
+		if _, _, err := s.tryRead(); err != nil {
+			return
+		}
+	}
+}
+
+// A client that polls, then upgrades, gets each of what is sent all the while once, and in order.
+func TestNothingIsLostTwiceOrOutOfOrderInAnUpgrade(t *testing.T) {
+	h := newHouse(t, options{})
+	rounds := 30
+	if testing.Short() {
+		rounds = 10
+	}
+	for round := range rounds {
+		revision := 3 + round%2
+		a := h.ask("GET", h.url(revision, "polling", ""), "")
+		c := h.next("open").conn
+		p := &poller{h: h, revision: revision, sid: sidOf(t, a.body)}
+		const total = 300
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			var b engine.Batch
+			for i := range total {
+				m := engine.NewMessage(fmt.Appendf(nil, "%d", i))
+				switch b.Add(m); {
+				case i%7 == 3:
+					continue // goes with the next
+				default:
+					c.SendBatch(&b)
+					b.Reset()
+				}
+				if i%50 == 0 {
+					time.Sleep(time.Millisecond)
+				}
+			}
+			c.SendBatch(&b)
+		})
+		next := 0
+		take := func(text string) {
+			if want := fmt.Sprintf("4%d", next); text != want {
+				t.Fatalf("round %d: got %.100q, want %q", round, text, want)
+			}
+			next++
+		}
+		poll := func() (noop bool) {
+			a := p.get()
+			if a.status != 200 {
+				t.Fatalf("poll: got %d %q, want 200", a.status, a.body)
+			}
+			for _, text := range packetsOf(a.body, revision) {
+				if text == "6" {
+					return true
+				}
+				take(text)
+			}
+			return false
+		}
+		for range 1 + round%4 {
+			poll()
+		}
+		s := p.probe()
+		s.send("2probe")
+		s.want("3probe")
+		for next < total && !poll() {
+		}
+		s.send("5")
+		for next < total {
+			_, text := s.read()
+			take(text)
+		}
+		h.next("upgraded")
+		wg.Wait()
+		s.Close()
+		h.wantClosed(engine.TransportClose)
+	}
+}
+
+// packetsOf takes a payload of ASCII text apart.
+func packetsOf(body string, revision int) (list []string) {
+	if revision == 4 {
+		return strings.Split(body, "\x1e")
+	}
+	for body != "" {
+		var n int
+		fmt.Sscanf(body, "%d:", &n)
+		at := strings.IndexByte(body, ':') + 1
+		list = append(list, body[at:at+n])
+		body = body[at+n:]
+	}
+	return list
+}
