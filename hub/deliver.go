@@ -48,8 +48,7 @@ func (s *Session) Left(ref session.RoomRef) {
 func (s *Session) Deliver(joined []byte, ref session.RoomRef) error {
 	o := s.box.Load()
 	o.mu.Lock()
-	p := &o.delivery.pending
-	if p.First != 0 && p.Session != ref.Session { // the room has begun another recording
+	if p := &o.delivery.pending; p.First != 0 && p.Session != ref.Session { // the room has begun another recording
 		o.mu.Unlock()
 		s.flushDelivery()
 		o.mu.Lock()
@@ -63,7 +62,27 @@ func (s *Session) Deliver(joined []byte, ref session.RoomRef) error {
 		s.endWith(err)
 		return s.ended(err)
 	}
-	if p.First == 0 {
+	s.note(o, ref)
+	o.mu.Unlock()
+	if s.log.Watchers() > 0 {
+		s.flushDelivery()
+	}
+	return nil
+}
+
+// delivers is note behind what another recording of the room gave; o.mu is held, and given back meanwhile.
+func (s *Session) delivers(o *outbox, ref session.RoomRef) {
+	if p := &o.delivery.pending; p.First != 0 && p.Session != ref.Session {
+		o.mu.Unlock()
+		s.flushDelivery()
+		o.mu.Lock()
+	}
+	s.note(o, ref)
+}
+
+// note adds messages to what is pending; o.mu is held.
+func (s *Session) note(o *outbox, ref session.RoomRef) {
+	if p := &o.delivery.pending; p.First == 0 {
 		*p = ref
 	} else {
 		p.Last = ref.Last
@@ -73,11 +92,6 @@ func (s *Session) Deliver(joined []byte, ref session.RoomRef) error {
 	if s.listener.idle() > 0 {
 		o.delivery.at = now()
 	}
-	o.mu.Unlock()
-	if s.log.Watchers() > 0 {
-		s.flushDelivery()
-	}
-	return nil
 }
 
 // delivered is what is pending.

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/transport"
 )
 
 // End ends the session with a cause and, for people, a detail. The first end wins. It does not wait.
@@ -63,6 +64,8 @@ func (s *Session) reason(err error) session.End {
 		return session.End{Cause: session.Refused, Detail: plain(err)}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return session.End{Cause: session.Idle}
+	case errors.Is(err, transport.ErrSlow):
+		return session.End{Cause: session.Slow, Detail: err.Error()}
 	}
 	return session.End{Cause: session.Failed, Detail: err.Error()}
 }

@@ -44,7 +44,8 @@ func (h *Hub) liveLog(id session.ID) *recording.Log {
 		s.flushDelivery()
 		return s.log
 	}
-	return h.rooms.get(id)
+	l, _ := h.rooms.get(id)
+	return l.log
 }
 
 // Close ends the reading.
@@ -137,6 +138,8 @@ type roomRange struct {
 	cursor *recording.Cursor
 	done   func()
 	out    []session.Event
+
+	mapping *session.Mapping // the room's
 }
 
 func (h *Hub) openRoomRange(member session.ID, ev session.Event) *roomRange {
@@ -144,8 +147,8 @@ func (h *Hub) openRoomRange(member session.ID, ev session.Event) *roomRange {
 	if err := unmarshal(ev.Data, &r.ref); err != nil {
 		return r
 	}
-	if s := h.rooms.get(r.ref.Session); s != nil {
-		r.cursor = s.Cursor(r.ref.First)
+	if l, open := h.rooms.get(r.ref.Session); open {
+		r.cursor, r.mapping = l.log.Cursor(r.ref.First), l.info.Mapping
 		return r
 	}
 	for _, start := range h.startOf(r.ref.Session) {
@@ -154,6 +157,7 @@ func (h *Hub) openRoomRange(member session.ID, ev session.Event) *roomRange {
 			continue
 		}
 		r.cursor, r.done = rec.Cursor(r.ref.First), func() { rec.Close() }
+		r.mapping = rec.Summary().Mapping
 		return r
 	}
 	return r
@@ -197,15 +201,28 @@ func (r *roomRange) next() ([]session.Event, error) {
 			continue
 		}
 		m, err := session.ParseRoomMessage(ev.Data)
-		if err != nil || r.ref.Exclude && m.From == r.member {
+		if err != nil || (r.ref.Exclude || m.Others) && m.From == r.member {
 			continue
 		}
-		r.out = append(r.out, session.Event{Number: r.event.Number, Time: ev.Time, Kind: session.Sent, Data: m.Bytes})
+		r.out = append(r.out, session.Event{Number: r.event.Number, Time: ev.Time, Kind: session.Sent, Data: r.sent(m)})
 	}
 	if events[len(events)-1].Number == r.ref.Last {
 		return r.out, io.EOF
 	}
 	return r.out, nil
+}
+
+// sent is a message in the form in which the member got it.
+func (r *roomRange) sent(m session.RoomMessage) []byte {
+	switch {
+	case r.ref.As == session.AsPacket && m.Kind == session.SaidEvent:
+		return append([]byte{'2'}, m.Bytes...)
+	case r.ref.As == session.AsPacket:
+		return r.mapping.AppendEvent([]byte{'2'}, m.Bytes)
+	case m.Kind == session.SaidEvent:
+		return r.mapping.AppendBytes([]byte{}, m.Bytes, r.ref.As == session.AsStream)
+	}
+	return m.Bytes
 }
 
 func (r *roomRange) gap() session.Event {

@@ -33,10 +33,11 @@ func (h *Hub) ForgetRoom(id session.ID) {
 	delete(h.rooms.logs, id)
 }
 
-func (r *rooms) get(id session.ID) *recording.Log {
+func (r *rooms) get(id session.ID) (l roomLog, open bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.logs[id].log
+	l, open = r.logs[id]
+	return l, open
 }
 
 // summaries lists the open rooms whose id begins with prefix.

@@ -86,6 +86,10 @@ func (s *Session) send(ctx context.Context, p []byte) error {
 	done := make(chan error, 1)
 	p = append([]byte(nil), p...)
 	go func() {
+		if c, speaks := s.conn.(Speaker); speaks {
+			done <- c.Speak(p)
+			return
+		}
 		_, err := s.Write(p)
 		done <- err
 	}()

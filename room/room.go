@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,13 +43,18 @@ type Room struct {
 	closed  atomic.Bool
 	done    chan struct{}
 	window  window
+	epoch   string // fixed after Open
+
+	presence presence
 
 	// owned by the follower once Open has returned; the pointer is for others to read
 	current atomic.Pointer[roomRecording]
 	offset  uint64
 	number  uint64 // of the newest event in the current recording
 	scratch []byte
-	stopped sync.Mutex // held by the follower while it works, and by those who join between two messages
+
+	followers []*following // guarded by stopped
+	stopped   sync.Mutex   // held by the follower while it works, and by those who join between two messages
 }
 
 // roomRecording is one of the recordings that a room makes, one after another.
@@ -91,6 +97,7 @@ func (r *Rooms) follow(ctx context.Context, name string, conf Config) (*Room, er
 		room.working.Go(s.run)
 	}
 	room.offset = stream.State.LastSeq
+	room.epoch = strconv.FormatInt(stream.Created.UnixMilli(), 36)
 	room.sub, err = r.js.Subscribe(room.subject, room.receive, nats.OrderedConsumer(), nats.StartSequence(room.offset+1))
 	if err != nil {
 		room.close()
@@ -112,7 +119,8 @@ func (r *Room) Info() session.Info { return r.current.Load().info }
 func (r *Room) beginRecording() error {
 	now := time.Now()
 	rec := &roomRecording{since: now, info: session.Info{ID: session.NewID(r.rooms.opt.Node), Listener: r.name,
-		Service: "room", Transport: "room", Name: r.name, Start: now.UnixMicro(), Record: r.conf.Record}}
+		Service: "room", Transport: "room", Name: r.name, Start: now.UnixMicro(), Record: r.conf.Record,
+		Mapping: r.mapping()}}
 	info := rec.info
 	policy := recording.Policy{Record: r.conf.Record, OnFailure: session.OnFailureContinue}
 	if policy.Record == session.RecordStrict {
@@ -147,18 +155,33 @@ func (r *Room) endRecording(rec *roomRecording, e session.End) {
 // is longer than MaxMessage is said as several.
 func (r *Room) Say(from session.ID, data []byte) error {
 	for len(data) > MaxMessage {
-		if err := r.say(from, data[:MaxMessage]); err != nil {
+		if err := r.say(session.RoomMessage{From: from, Bytes: data[:MaxMessage]}); err != nil {
 			return err
 		}
 		data = data[MaxMessage:]
 	}
-	return r.say(from, data)
+	return r.say(session.RoomMessage{From: from, Bytes: data})
 }
 
-func (r *Room) say(from session.ID, data []byte) error {
-	b := make([]byte, 0, len(data)+session.MaxIDLen+12)
-	err := r.window.send(len(data), func(number uint64) error {
-		b = session.RoomMessage{Offset: number, From: from, Bytes: data}.Append(b)
+// MaxEvent is the longest event, in bytes of JSON.
+const MaxEvent = 1_000_000
+
+// SayEvent is Say of an event: a JSON array of its name and its arguments. An event is not taken apart: see MaxEvent.
+func (r *Room) SayEvent(from session.ID, event []byte) error {
+	if len(event) > MaxEvent {
+		return fmt.Errorf("room %q: an event of %d bytes: %d at most", r.name, len(event), MaxEvent)
+	}
+	if err := session.CheckEvent(event); err != nil {
+		return fmt.Errorf("room %q: %w", r.name, err)
+	}
+	return r.say(session.RoomMessage{From: from, Kind: session.SaidEvent, Bytes: event})
+}
+
+func (r *Room) say(m session.RoomMessage) error {
+	b := make([]byte, 0, len(m.Bytes)+session.MaxIDLen+12)
+	err := r.window.send(len(m.Bytes), func(number uint64) error {
+		m.Offset = number
+		b = m.Append(b)
 		return r.rooms.opt.Bus.Rooms().Publish(r.subject, b)
 	})
 	if err != nil {
@@ -196,20 +219,46 @@ func (r *Room) receive(m *nats.Msg) {
 	}
 	msg.Offset = meta.Sequence.Stream
 	r.noteGap(rec, msg.Offset)
-	r.scratch = msg.Append(r.scratch[:0])
-	number, err := rec.log.Append(session.Message, r.scratch)
+	number := r.record(rec, &msg)
+	r.note(&msg)
+	for _, f := range r.followers {
+		f.Said(Message{RoomMessage: msg, Number: number, Recording: rec.info.ID})
+	}
+	if msg.Kind == session.SaidJoined || msg.Kind == session.SaidLeft || r.members.Load() == 0 {
+		return
+	}
+	p := publication{from: msg.From, data: msg.Bytes, number: number, session: rec.info.ID, others: msg.Others}
+	if msg.Kind == session.SaidEvent {
+		p.data = r.conf.Mapping.AppendBytes(nil, msg.Bytes, true)
+		p.datagram = r.conf.Mapping.AppendBytes([]byte{}, msg.Bytes, false)
+	}
+	for _, s := range r.shards {
+		s.add(p)
+	}
+}
+
+// record puts a message on the room's record, and returns the number of its event.
+func (r *Room) record(rec *roomRecording, msg *session.RoomMessage) uint64 {
+	kind := session.Message
+	r.scratch = r.scratch[:0]
+	switch msg.Kind {
+	case session.SaidJoined:
+		kind, r.scratch = session.Joined, append(r.scratch, msg.Bytes...)
+	case session.SaidLeft:
+		kind, r.scratch = session.Left, append(r.scratch, msg.Bytes...)
+	default:
+		r.scratch = msg.Append(r.scratch)
+	}
+	number, err := rec.log.Append(kind, r.scratch)
 	if err != nil {
 		r.rooms.opt.Logger.Error("a room's message cannot be recorded", "room", r.name, "error", err)
 	}
 	r.number = max(r.number, number)
-	rec.bytes += int64(len(m.Data))
+	rec.bytes += int64(len(r.scratch))
 	if number == 0 { // not recorded: the gap that will say so gets this number, and stands where the message would
 		number = r.number + 1
 	}
-	p := publication{from: msg.From, data: msg.Bytes, number: number, session: rec.info.ID}
-	for _, s := range r.shards {
-		s.add(p)
-	}
+	return number
 }
 
 // acknowledge lets this node's senders go on.
@@ -238,11 +287,16 @@ func (r *Room) Join(m Member, exclude bool) error {
 	if r.closed.Load() {
 		return ErrClosed
 	}
-	m.Joined(session.RoomRef{Room: r.name, Session: r.Info().ID, Last: r.number, Exclude: exclude})
+	m.Joined(r.ref(exclude))
 	s := r.shards[r.turn.Add(1)%uint64(len(r.shards))]
 	r.members.Add(1)
 	s.add(publication{member: m, joins: true, exclude: exclude})
 	return nil
+}
+
+// ref is where the room's recording is; stopped is held.
+func (r *Room) ref(exclude bool) session.RoomRef {
+	return session.RoomRef{Room: r.name, Session: r.Info().ID, Last: r.number, Exclude: exclude}
 }
 
 // Leave ends a membership: when it returns, the member takes nothing more, and its record says which message was the

@@ -64,6 +64,12 @@ type Config struct {
 	MaxBytes    int64         // that the log keeps; 16 MiB
 	MaxAge      time.Duration // of a message in the log; no limit
 	Record      session.Record
+
+	Mapping  session.Mapping // of bytes and events
+	Welcome  string          // said to a new member; empty: nothing
+	Announce string          // said to the others when a member comes
+	Farewell string          // said to the others when a member goes
+	Presence bool            // who comes and goes is said to the room: see Follower
 }
 
 // ErrClosed says that the rooms are closed.

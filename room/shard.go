@@ -2,6 +2,7 @@ package room
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,15 +11,20 @@ import (
 
 // publication is one thing that a shard has to do: a message for its members, or a member that comes or goes.
 type publication struct {
-	from    session.ID
-	data    []byte
-	number  uint64     // of the Message event in the room's recording
-	session session.ID // of that recording
+	from     session.ID
+	data     []byte
+	datagram []byte     // for members of datagrams, where it is another than data
+	number   uint64     // of the Message event in the room's recording
+	session  session.ID // of that recording
+	others   bool       // from does not get it, whatever it chose
 
 	member  Member
 	joins   bool
 	exclude bool
 }
+
+// by reports whether a member is left out as the sender.
+func (p *publication) by(id session.ID, exclude bool) bool { return p.from == id && (exclude || p.others) }
 
 // shard holds some of a room's members and delivers to them in one goroutine. What has come while it delivered is
 // joined, so that a member gets it with one write: the busier the room, the larger the writes.
@@ -174,13 +180,14 @@ func (s *shard) deliver(group []publication, size int) {
 	}
 	ref := session.RoomRef{Room: s.room.name, Session: group[0].session, First: group[0].number,
 		Last: group[len(group)-1].number, Messages: uint64(len(group)), Bytes: uint64(size)}
+	others := slices.ContainsFunc(group, func(p publication) bool { return p.others })
 	for i := len(s.members) - 1; i >= 0; i-- { // downwards: one that is removed is replaced by one that had its turn
 		m := &s.members[i]
 		var err error
 		switch {
 		case m.datagrams:
 			err = s.deliverEach(m, group, ref)
-		case m.exclude:
+		case m.exclude || others:
 			err = s.deliverOthers(m, group, joined, ref)
 		default:
 			err = m.Deliver(joined, ref)
@@ -193,14 +200,18 @@ func (s *shard) deliver(group []publication, size int) {
 
 // deliverEach gives a member of datagrams each message by itself.
 func (s *shard) deliverEach(m *shardMember, group []publication, ref session.RoomRef) error {
-	ref.Exclude = m.exclude
+	ref.Exclude, ref.As = m.exclude, session.AsDatagram
 	for i := range group {
 		p := &group[i]
-		if m.exclude && p.from == m.ID() {
+		if p.by(m.ID(), m.exclude) {
 			continue
 		}
-		ref.First, ref.Last, ref.Messages, ref.Bytes = p.number, p.number, 1, uint64(len(p.data))
-		if err := m.Deliver(p.data, ref); err != nil {
+		data := p.data
+		if p.datagram != nil {
+			data = p.datagram
+		}
+		ref.First, ref.Last, ref.Messages, ref.Bytes = p.number, p.number, 1, uint64(len(data))
+		if err := m.Deliver(data, ref); err != nil {
 			return err
 		}
 	}
@@ -209,10 +220,10 @@ func (s *shard) deliverEach(m *shardMember, group []publication, ref session.Roo
 
 // deliverOthers leaves out what the member itself said.
 func (s *shard) deliverOthers(m *shardMember, group []publication, joined []byte, ref session.RoomRef) error {
-	ref.Exclude = true
+	ref.Exclude = m.exclude
 	id, said := m.ID(), uint64(0)
 	for i := range group {
-		if group[i].from == id {
+		if group[i].by(id, m.exclude) {
 			said++
 		}
 	}
@@ -224,7 +235,7 @@ func (s *shard) deliverOthers(m *shardMember, group []publication, joined []byte
 	}
 	s.own = s.own[:0]
 	for i := range group {
-		if group[i].from != id {
+		if !group[i].by(id, m.exclude) {
 			s.own = append(s.own, group[i].data...)
 		}
 	}
