@@ -1,6 +1,8 @@
 // Package clients_test holds package socketio to the stock clients in Node: socket.io-client 2, 3 and 4, by long-polling, by
 // WebSocket, and with the upgrade from one to the other. The cases are in cases, and run.js runs them; what they ask for is
-// what Node's own server does (reference.js).
+// what Node's own server does (reference.js). One of them by itself:
+//
+//	go test ./socketio/clients -run /4.x_by_websocket -v -only 'a text event'
 package clients_test
 
 import (
@@ -8,6 +10,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +18,8 @@ import (
 	"testing"
 	"time"
 )
+
+var only = flag.String("only", "", "run the cases whose names contain these `words`")
 
 func TestStockClientsGetWhatTheyAskForByEveryTransport(t *testing.T) {
 	install(t)
@@ -33,7 +38,7 @@ func TestStockClientsGetWhatTheyAskForByEveryTransport(t *testing.T) {
 func runCases(t *testing.T, url, version, transport string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "run.js", url, version, transport)
+	cmd := exec.CommandContext(ctx, "node", "run.js", url, version, transport, "--only", *only)
 	var lines, failed bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &lines, &failed
 	err := cmd.Run()

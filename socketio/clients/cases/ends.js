@@ -49,14 +49,15 @@ module.exports = [
     await main.until('the end of the engine', () => engine.readyState === 'closed' || engine.readyState === 'closing')
   }),
 
-  test('what was sent before a disconnection arrives before it', async t => {
-    const client = await t.connect()
-    const control = await t.control()
-    for (let i = 0; i < 50; i++) control.emit('send', client.id, 'news', i, () => {})
-    await control.ask('kick', client.id, true)
-    await client.ended()
-    same(client.firsts('news').length, 50, 'news')
-  }),
+  ...[false, true].map(whole =>
+    test(`what was sent before the end of ${whole ? 'a connection' : 'a socket'} arrives before it`, async t => {
+      const client = await t.connect()
+      const control = await t.control()
+      for (let i = 0; i < 50; i++) control.emit('send', client.id, 'news', i, () => {})
+      await control.ask('kick', client.id, whole)
+      await client.ended()
+      same(client.firsts('news').length, 50, 'news')
+    })),
 
   test('a client that closes its connection is told from one that disconnects', async t => {
     const client = await t.connect('/', { reconnection: false })
