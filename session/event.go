@@ -22,17 +22,18 @@ const (
 	Noted       Kind = 8  // a note; data: text, UTF-8
 	Gap         Kind = 9  // events or bytes that are not recorded; data: Missing as JSON
 	Unsent      Kind = 10 // the last bytes of Sent that the far end's socket never took; data: their count, decimal
-	Joined      Kind = 11 // the session became a member of a room; data: RoomRef as JSON
-	Left        Kind = 12 // the session left a room; data: RoomRef as JSON
+	Joined      Kind = 11 // the session became a member of a room; data: RoomRef as JSON, in a room's recording Present
+	Left        Kind = 12 // the session left a room; data: RoomRef as JSON, in a room's recording Present
 	Delivered   Kind = 13 // messages of a room were sent to the session; data: RoomRef as JSON
 	Message     Kind = 14 // in a room's own recording: one message; data: RoomMessage in its binary form
 	Closed      Kind = 15 // the session ended; data: End as JSON
+	Upgraded    Kind = 16 // the connection goes on over another transport; data: its name
 )
 
 var kindNames = [...]string{
 	Opened: "opened", Received: "received", Sent: "sent", ReceivedEnd: "received end", SentEnd: "sent end", Named: "named",
 	Resized: "resized", Noted: "noted", Gap: "gap", Unsent: "unsent", Joined: "joined", Left: "left",
-	Delivered: "delivered", Message: "message", Closed: "closed",
+	Delivered: "delivered", Message: "message", Closed: "closed", Upgraded: "upgraded",
 }
 
 // String is the kind's name in JSON, on the command line and on the screen.

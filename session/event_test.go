@@ -72,7 +72,7 @@ func TestJSONThatIsNoEventIsRefused(t *testing.T) {
 
 func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 	seen := map[string]bool{}
-	for k := session.Opened; k <= session.Closed; k++ {
+	for k := session.Opened; k <= session.Upgraded; k++ {
 		name := k.String()
 		back, err := session.ParseKind(name)
 		if err != nil || back != k || seen[name] {
@@ -174,14 +174,16 @@ func TestASummaryTakesItsEnd(t *testing.T) {
 func TestARoomMessageComesBack(t *testing.T) {
 	for _, m := range []session.RoomMessage{{Bytes: []byte{}}, {Offset: 1 << 63, From: "4tq9m2xk7bfd-n1",
 		Bytes: []byte("\x00x")},
-		{Offset: 127, Bytes: []byte("from outside")}} {
+		{Offset: 127, Bytes: []byte("from outside")},
+		{Kind: session.SaidEvent, From: "4tq9m2xk7bfd-0123456789abcdef", Bytes: []byte(`["a"]`)},
+		{Kind: session.SaidLeft, Others: true, From: "4tq9m2xk7bfd-n1", Bytes: []byte("{}")}} {
 		got, err := session.ParseRoomMessage(m.Append([]byte{}))
 		if err != nil || !reflect.DeepEqual(got, m) {
 			t.Errorf("got %+v, %v; want %+v", got, err, m)
 		}
 	}
 	for _, bad := range []string{"", "\x80", "\x01", "\x01\x05abcd", "\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
-		"\x01\x7f" + strings.Repeat("x", 200)} {
+		"\x01\x80\x04", "\x01\x7f" + strings.Repeat("x", 200)} {
 		if m, err := session.ParseRoomMessage([]byte(bad)); !errors.Is(err, session.ErrBadRoomMessage) {
 			t.Errorf("%q is taken as %+v, %v", bad, m, err)
 		}
@@ -193,7 +195,7 @@ func FuzzAnEventComesBackFromItsJSON(f *testing.F) {
 	f.Add(uint64(2), int64(0), uint8(15), []byte(`{"cause":"idle","reason":"<b>"}`))
 	f.Add(uint64(0), int64(-1), uint8(1), []byte(` { } `))
 	f.Fuzz(func(t *testing.T, number uint64, at int64, kind uint8, data []byte) {
-		in := session.Event{Number: number, Time: at, Kind: session.Kind(kind%15) + 1, Data: data}
+		in := session.Event{Number: number, Time: at, Kind: session.Kind(kind%16) + 1, Data: data}
 		if year := time.UnixMicro(at).UTC().Year(); year < 0 || year > 9999 {
 			t.Skip() // RFC 3339 ends there
 		}
@@ -240,7 +242,8 @@ func FuzzRoomMessages(f *testing.F) {
 			return
 		}
 		back, err := session.ParseRoomMessage(m.Append(nil))
-		if err != nil || back.Offset != m.Offset || back.From != m.From || !bytes.Equal(back.Bytes, m.Bytes) {
+		if err != nil || back.Offset != m.Offset || back.Kind != m.Kind || back.Others != m.Others || back.From != m.From ||
+			!bytes.Equal(back.Bytes, m.Bytes) {
 			t.Fatalf("%+v became %+v, %v", m, back, err)
 		}
 	})

@@ -3,9 +3,7 @@
 package session
 
 import (
-	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"strconv"
 )
 
@@ -37,6 +35,8 @@ type Info struct {
 	Name      string `json:"name,omitempty"`
 	Start     int64  `json:"start"` // Unix time in µs
 	Record    Record `json:"record,omitempty"`
+	// Mapping of a room's own recording says how its messages read as events, and its events as bytes.
+	Mapping *Mapping `json:"mapping,omitempty"`
 }
 
 // AppendJSON appends what json.Marshal writes, without its cost: every session begins with it.
@@ -58,6 +58,9 @@ func (i *Info) AppendJSON(b []byte) []byte {
 	b = append(b, `,"start":`...)
 	b = strconv.AppendInt(b, i.Start, 10)
 	field(`,"record":`, string(i.Record), false)
+	if i.Mapping != nil {
+		b = append(append(b, `,"mapping":`...), JSON(i.Mapping)...)
+	}
 	return append(b, '}')
 }
 
@@ -148,51 +151,6 @@ type Missing struct {
 	Events uint64 `json:"events"`
 	Bytes  uint64 `json:"bytes"`
 	Reason string `json:"reason"` // lagged, recording failed, damaged
-}
-
-// RoomRef is the data of Joined, Left and Delivered events: a room's own recording, and which of its events.
-type RoomRef struct {
-	Room    string `json:"room"`              // the room's name
-	Session ID     `json:"session"`           // the session that is the room's recording on this node
-	First   uint64 `json:"first,omitempty"`   // numbers of Message events in that recording, inclusive
-	Last    uint64 `json:"last,omitempty"`    //
-	Exclude bool   `json:"exclude,omitempty"` // the member's own messages were left out
-
-	Messages uint64 `json:"messages,omitempty"` // of Delivered: how many messages
-	Bytes    uint64 `json:"bytes,omitempty"`    // and how many bytes
-}
-
-// RoomMessage is the data of a Message event: the room's offset, who said it, and the bytes.
-type RoomMessage struct {
-	Offset uint64
-	From   ID // empty if it came from outside of any session
-	Bytes  []byte
-}
-
-// Append appends the binary form to b: offset and the sender's length as unsigned LEB128, the sender, the bytes.
-func (m RoomMessage) Append(b []byte) []byte {
-	b = binary.AppendUvarint(b, m.Offset)
-	b = binary.AppendUvarint(b, uint64(len(m.From)))
-	b = append(b, m.From...)
-	return append(b, m.Bytes...)
-}
-
-// ErrBadRoomMessage is what ParseRoomMessage returns for bytes that Append did not write.
-var ErrBadRoomMessage = errors.New("malformed room message")
-
-// ParseRoomMessage reads what Append wrote. Bytes is a part of data, not a copy.
-func ParseRoomMessage(data []byte) (RoomMessage, error) {
-	offset, n := binary.Uvarint(data)
-	if n <= 0 {
-		return RoomMessage{}, ErrBadRoomMessage
-	}
-	data = data[n:]
-	length, n := binary.Uvarint(data)
-	if n <= 0 || length > MaxIDLen || uint64(len(data)-n) < length {
-		return RoomMessage{}, ErrBadRoomMessage
-	}
-	data = data[n:]
-	return RoomMessage{Offset: offset, From: ID(data[:length]), Bytes: data[length:]}, nil
 }
 
 // JSON encodes the small values above, which cannot fail.
