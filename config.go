@@ -15,7 +15,33 @@ type Config struct {
 	HTTP      HTTPConfig       `yaml:"http"`      // REST and metrics
 	Recording RecordingConfig  `yaml:"recording"` // of all listeners
 	Limits    LimitsConfig     `yaml:"limits"`
+	Rooms     []RoomConfig     `yaml:"rooms"` // those that are to be other than the default
 	Listeners []ListenerConfig `yaml:"listeners"`
+}
+
+// RoomConfig is a room: how bytes and events become each other in it, what it says by itself, and what it remembers. A room
+// that only listeners name is one of text.
+type RoomConfig struct {
+	Name   string            `yaml:"name"`
+	Format string            `yaml:"format"` // of bytes within events: text (default), json or base64
+	Event  string            `yaml:"event"`  // the event that bytes become; default message
+	Field  string            `yaml:"field"`  // of the event's object that holds the bytes; default: they are the argument itself
+	Events map[string]string `yaml:"events"` // what Socket.IO members send, and as what the others get it; default {message: message}; {"*": "*"}: all, as they are
+
+	Welcome  string `yaml:"welcome"`  // said to a new member
+	Announce string `yaml:"announce"` // said to the others when a member comes
+	Farewell string `yaml:"farewell"` // said to the others when a member goes
+	Presence bool   `yaml:"presence"` // Socket.IO members are told who comes and goes, by the events joined and left
+
+	History HistoryConfig `yaml:"history"`
+	Record  string        `yaml:"record"` // on (default) or off
+}
+
+// HistoryConfig is how much of what was said a room's log keeps.
+type HistoryConfig struct {
+	MaxMessages int    `yaml:"max_messages"` // default 10,000
+	MaxBytes    string `yaml:"max_bytes"`    // default 16MiB
+	MaxAge      string `yaml:"max_age"`      // default: no limit
 }
 
 // HTTPConfig is where REST and metrics are served, and to whom.
@@ -62,7 +88,7 @@ type LimitsConfig struct {
 // ListenerConfig is one line: where it listens, what it does, and how it is recorded.
 type ListenerConfig struct {
 	Name       string     `yaml:"name"`         // letters, digits, hyphens; unique
-	Listen     string     `yaml:"listen"`       // tcp://, tls:// or udp:// HOST:PORT, or unix:///PATH
+	Listen     string     `yaml:"listen"`       // tcp://, tls:// or udp:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH
 	Service    string     `yaml:"service"`      // sink, echo, room or relay
 	Record     string     `yaml:"record"`       // on (default), strict or off
 	OnFailure  string     `yaml:"on_failure"`   // if recording fails: continue (default; end for strict) or end
@@ -70,7 +96,11 @@ type ListenerConfig struct {
 	Max        int        `yaml:"max_sessions"` // at once; default no limit, 10000 for udp
 	KeepAlive  string     `yaml:"keepalive"`    // silence before TCP probes; default 15s
 	WriteLimit string     `yaml:"write_limit"`  // bytes that may wait for a slow reader; default 1MiB
-	TLS        *TLSConfig `yaml:"tls"`          // for tls://
+	TLS        *TLSConfig `yaml:"tls"`          // for tls://, ws:// and socketio://
+
+	Origins    []string        `yaml:"origins"`     // ws, socketio: other origins whose pages may connect, as in http://127.0.0.1:*
+	MaxMessage string          `yaml:"max_message"` // ws, socketio: bytes of one message; default 1MiB, socketio 1MB
+	SocketIO   *SocketIOConfig `yaml:"socketio"`    // socketio: all else
 
 	Greeting string `yaml:"greeting"` // sink, echo: sent when a session begins
 	Reply    string `yaml:"reply"`    // echo: time (default) or plain
@@ -81,6 +111,17 @@ type ListenerConfig struct {
 	Upstream    string       `yaml:"upstream"`     // relay: tcp://, tls:// or udp:// HOST:PORT, or unix:///PATH
 	DialTimeout string       `yaml:"dial_timeout"` // relay: default 5s
 	UpstreamTLS *UpstreamTLS `yaml:"upstream_tls"` // relay: for a tls:// upstream
+}
+
+// SocketIOConfig is how the clients of a socketio:// listener are treated.
+type SocketIOConfig struct {
+	Namespace     string  `yaml:"namespace"`       // default "/"
+	PingInterval  string  `yaml:"ping_interval"`   // default 25s
+	PingTimeout   string  `yaml:"ping_timeout"`    // default 20s
+	MaxPerAddress int     `yaml:"max_per_address"` // connections at once from one address; default 1,000; -1: no limit
+	HandshakeRate float64 `yaml:"handshake_rate"`  // new connections a second from one address; default 100; -1: no limit
+	MessageRate   float64 `yaml:"message_rate"`    // messages a second of one client, which is read slower beyond; default 1,000; -1: no limit
+	Recovery      string  `yaml:"recovery"`        // for how long a lost connection can be recovered; default 2m; 0s: not at all
 }
 
 // UpstreamTLS is how the certificate of a tls:// upstream is judged.
@@ -165,6 +206,7 @@ const (
 	defaultHTTP    = "127.0.0.1:8081"
 	defaultUDPIdle = "60s"
 	defaultUDPMax  = 10_000
+	defaultWebMax  = 10_000
 )
 
 func (l *ListenerConfig) record() session.Record {

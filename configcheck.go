@@ -37,6 +37,7 @@ func (c *checker) config(conf *Config) {
 	if conf.Limits.Connections < 0 {
 		c.wrong("limits.connections", "must not be negative")
 	}
+	c.rooms(conf.Rooms)
 	names, addresses := map[string]bool{}, map[string]string{}
 	for i := range conf.Listeners {
 		l := &conf.Listeners[i]
@@ -51,6 +52,7 @@ func (c *checker) config(conf *Config) {
 		}
 		addresses[l.Listen] = l.Name
 	}
+	c.webAddresses(conf)
 }
 
 func (c *checker) http(h *HTTPConfig) {
@@ -101,8 +103,8 @@ func (c *checker) listener(path string, l *ListenerConfig) {
 		c.wrong(path+".name", "%q: only letters, digits, - and _ are allowed, 64 at most", l.Name)
 	}
 	if l.Listen == "" {
-		c.wrong(path, "listen is missing: tcp://, tls:// or udp:// HOST:PORT, or unix:///PATH")
-	} else if a, err := transport.ParseAddress(l.Listen); err != nil {
+		c.wrong(path, "listen is missing: tcp://, tls:// or udp:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH")
+	} else if a, err := transport.ParseListenAddress(l.Listen); err != nil {
 		c.wrong(path+".listen", "%v", err)
 	} else {
 		c.byTransport(path, l, a)
@@ -140,9 +142,10 @@ func (c *checker) byTransport(path string, l *ListenerConfig, a transport.Addres
 			c.wrong(path, "%s needs a certificate: tls: {cert: FILE, key: FILE}", l.Listen)
 		}
 	}
-	if l.TLS != nil && a.Transport != "tls" {
-		c.wrong(path+".tls", "only goes with tls://; %s would ignore it", l.Listen)
+	if l.TLS != nil && a.Transport != "tls" && !a.IsWeb() {
+		c.wrong(path+".tls", "only goes with tls://, ws:// or socketio://; %s would ignore it", l.Listen)
 	}
+	c.web(path, l, a)
 	c.tlsFiles(path+".tls", l.TLS)
 }
 

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"net"
 	"reflect"
-	"time"
 
 	"github.com/switchboard-relay/switchboard/hub"
-	"github.com/switchboard-relay/switchboard/room"
 	"github.com/switchboard-relay/switchboard/service/echo"
 	"github.com/switchboard-relay/switchboard/service/relay"
 	roomservice "github.com/switchboard-relay/switchboard/service/room"
@@ -26,6 +24,7 @@ type line struct {
 	listener *hub.Listener
 	addr     net.Addr
 	serve    func() error
+	web      *webLine // of a path of HTTP
 }
 
 // openLines listens on every address before any of them is served.
@@ -62,7 +61,7 @@ func (sb *Switchboard) serveLine(l *line) {
 }
 
 func (sb *Switchboard) openLine(conf ListenerConfig) (*line, error) {
-	addr, err := transport.ParseAddress(conf.Listen)
+	addr, err := transport.ParseListenAddress(conf.Listen)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +73,12 @@ func (sb *Switchboard) openLine(conf ListenerConfig) (*line, error) {
 	if l.listener, err = sb.hub.Listener(conf.forHub(addr), svc); err != nil {
 		return nil, err
 	}
-	if err := l.listen(addr); err != nil {
+	if addr.IsWeb() {
+		err = sb.mount(l, addr)
+	} else {
+		err = l.listen(addr)
+	}
+	if err != nil {
 		l.listener.Close()
 		return nil, err
 	}
@@ -144,11 +148,9 @@ func (sb *Switchboard) service(conf ListenerConfig) (any, error) {
 }
 
 func (sb *Switchboard) roomService(conf ListenerConfig) (any, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	r, err := sb.rooms.Open(ctx, cmp.Or(conf.Room, conf.Name), room.Config{Record: conf.record()})
+	r, err := sb.openRoom(conf)
 	if err != nil {
-		return nil, fmt.Errorf("room: %w", err)
+		return nil, err
 	}
 	return &roomservice.Service{Room: r, ExcludeSender: conf.ExcludeSender}, nil
 }
@@ -220,13 +222,20 @@ func (sb *Switchboard) reconfigure(l *line, c ListenerConfig) error {
 	if reflect.DeepEqual(l.conf, c) {
 		return nil
 	}
-	addr, err := transport.ParseAddress(c.Listen)
+	addr, err := transport.ParseListenAddress(c.Listen)
 	if err != nil {
 		return err
 	}
 	svc, err := sb.service(c)
 	if err != nil {
 		return err
+	}
+	if l.web != nil && !sameWeb(l.conf, c) {
+		h, err := sb.webHandler(c, addr, l.listener)
+		if err != nil {
+			return err
+		}
+		l.web.exchange(h)
 	}
 	l.conf = c
 	return l.listener.Configure(c.forHub(addr), svc)

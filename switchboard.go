@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +46,7 @@ type Switchboard struct {
 	mu       sync.Mutex
 	lines    map[string]*line // by name
 	wrapped  map[string]*hub.Listener
-	http     *http.Server
+	fronts   map[string]*front // by where they listen, as configured
 	httpAddr net.Addr
 	serving  sync.WaitGroup
 	closed   bool
@@ -69,7 +68,7 @@ func WithVersion(version string) Option { return func(sb *Switchboard) { sb.vers
 // that what cannot work is told before anything begins. Run serves; Close ends it. Errors say what to do.
 func New(conf Config, options ...Option) (_ *Switchboard, err error) {
 	sb := &Switchboard{conf: conf, logger: slog.Default(), version: "devel", start: time.Now(),
-		lines: map[string]*line{}, wrapped: map[string]*hub.Listener{}}
+		lines: map[string]*line{}, wrapped: map[string]*hub.Listener{}, fronts: map[string]*front{}}
 	for _, option := range options {
 		option(sb)
 	}
@@ -207,19 +206,13 @@ func nodeName(dir, configured string) (string, error) {
 
 // openHTTP listens where REST is served.
 func (sb *Switchboard) openHTTP() error {
-	ln, err := listenHTTP(sb.conf.HTTP)
+	rest := web.New(web.Options{Hub: sb.hub, Auth: sb.auth, Version: sb.version, Node: sb.node, Data: sb.conf.Data,
+		Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger})
+	f, err := sb.openFront(sb.conf.HTTP, rest)
 	if err != nil {
 		return err
 	}
-	sb.httpAddr = ln.Addr()
-	handler := web.New(web.Options{Hub: sb.hub, Auth: sb.auth, Version: sb.version, Node: sb.node, Data: sb.conf.Data,
-		Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger})
-	sb.http = web.Server(handler, sb.logger)
-	sb.serving.Go(func() {
-		if err := sb.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			sb.logger.Error("REST is not served any more", "error", err)
-		}
-	})
+	sb.httpAddr = f.addr
 	return nil
 }
 
@@ -300,8 +293,8 @@ func (sb *Switchboard) Close() error {
 	if sb.rooms != nil {
 		try(sb.rooms.Close())
 	}
-	if sb.http != nil {
-		try(sb.http.Close())
+	for _, f := range sb.fronts {
+		try(f.server.Close())
 	}
 	if sb.stopIndexing != nil {
 		sb.stopIndexing()

@@ -80,6 +80,12 @@ func (c *Client) Remote() string { return c.conn.Remote() }
 // Handshake is the request with which the connection began.
 func (c *Client) Handshake() *Handshake { return c.handshake }
 
+// Observer is what Options.Observe gave for the connection.
+func (c *Client) Observer() Observer { return c.observer }
+
+// Closed reports whether the connection has ended, or is ending.
+func (c *Client) Closed() bool { return c.conn.Closed() }
+
 // Waiting is how many bytes wait for the client to read them.
 func (c *Client) Waiting() int { return c.conn.Waiting() }
 

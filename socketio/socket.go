@@ -130,6 +130,16 @@ func (s *Socket) Emit(event string, args ...any) error {
 	return Target{namespace: s.namespace, target: target{only: s}}.Emit(event, args...)
 }
 
+// EmitJSON is Emit of an event that is JSON already: an array of its name and its arguments.
+func (s *Socket) EmitJSON(event []byte) error {
+	if !json.Valid(event) || len(event) == 0 || event[0] != '[' {
+		return errors.New("an event must be a JSON array")
+	}
+	payload, binary := detach(event, s.client.server.opt.MaxAttachments)
+	t := Target{namespace: s.namespace, target: target{only: s}}
+	return t.emit(&draft{payload: payload[:len(payload)-1], binary: binary})
+}
+
 // To is sockets in any of the rooms, but not this one.
 func (s *Socket) To(rooms ...string) Target {
 	return Target{namespace: s.namespace, target: target{rooms: rooms, not: s}}

@@ -65,6 +65,10 @@ func (t Target) Emit(event string, args ...any) error {
 	if err != nil {
 		return err
 	}
+	return t.emit(d)
+}
+
+func (t Target) emit(d *draft) error {
 	if only := t.target.only; only != nil && !only.Connected() && !only.moved.Load() {
 		return ErrClosed
 	}
@@ -222,7 +226,7 @@ func (n *Namespace) hand(e *entry) {
 type Broadcast struct {
 	Offset  uint64  // larger than that of the one before
 	Payload []byte  // valid JSON: an array of the event's name and its arguments; for attachments see Args.AppendWhole
-	Not     *Socket  // it does not get the event
+	Not     *Socket // it does not get the event
 	Place   Place   // told to Observer.Delivered
 }
 

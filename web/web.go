@@ -111,7 +111,7 @@ func (s *server) fenced(next http.Handler) http.Handler {
 		// The connection may still have the deadline of its last answer.
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerLimit))
 		defer s.contain(w, r)
-		if !s.knownHost(r) {
+		if !KnownHost(r, s.Hosts) {
 			err := fmt.Errorf("host %q is not this server: use its IP address or localhost", r.Host)
 			writeError(w, http.StatusForbidden, err)
 			return
@@ -135,9 +135,9 @@ func (s *server) contain(w http.ResponseWriter, r *http.Request) {
 	writeError(w, http.StatusInternalServerError, errors.New("a mistake in the program: the server's log has more"))
 }
 
-// knownHost reports whether a request names this server. It matters on loopback: the name of a foreign page can be made
-// to lead there, and a browser then takes the answers for that page's own.
-func (s *server) knownHost(r *http.Request) bool {
+// KnownHost reports whether a request names this server: by an IP address, localhost, or one of the names. It matters on
+// loopback: the name of a foreign page can be made to lead there, and a browser then takes the answers for that page's own.
+func KnownHost(r *http.Request, names []string) bool {
 	if at, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && !at.IP.IsLoopback() {
 		return true
 	}
@@ -148,7 +148,7 @@ func (s *server) knownHost(r *http.Request) bool {
 	if _, err := netip.ParseAddr(host); err == nil || host == "" || strings.EqualFold(host, "localhost") {
 		return true
 	}
-	for _, known := range s.Hosts {
+	for _, known := range names {
 		if strings.EqualFold(host, known) {
 			return true
 		}

@@ -1,0 +1,165 @@
+package room
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/hub"
+	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/socketio"
+	"github.com/switchboard-relay/switchboard/socketio/engine"
+	"github.com/switchboard-relay/switchboard/transport"
+)
+
+// connection is a Socket.IO client's connection as its session sees it, a transport.Conn that moves its packets by itself, and
+// the observer that records them.
+type connection struct {
+	svc     *SocketIO
+	client  *socketio.Client
+	session *hub.Session // fixed after observe
+	remote  address
+	member  atomic.Pointer[socketio.Socket] // while it is one
+}
+
+// address is a client's, as the engine tells it.
+type address string
+
+func (a address) Network() string { return "tcp" }
+func (a address) String() string  { return string(a) }
+
+// observe makes a session of a connection.
+func (svc *SocketIO) observe(client *socketio.Client, _ *http.Request) (socketio.Observer, error) {
+	c := &connection{svc: svc, client: client, remote: address(client.Remote())}
+	s, err := svc.opt.Listener.Admit(c)
+	if err != nil {
+		return nil, &engine.Refusal{Status: http.StatusServiceUnavailable, Message: err.Error()}
+	}
+	c.session = s
+	return c, nil
+}
+
+// of is the connection of a socket.
+func of(s *socketio.Socket) *connection { return s.Client().Observer().(*connection) }
+
+// join notes that the client is a member, before it is sent anything.
+func (c *connection) join(s *socketio.Socket) {
+	if c.member.Swap(s) == nil {
+		c.session.Joined(c.ref())
+	}
+}
+
+func (c *connection) leave() {
+	if c.member.Swap(nil) != nil {
+		c.session.Left(c.ref())
+	}
+}
+
+func (c *connection) ref() session.RoomRef {
+	ref := c.svc.opt.Room.Ref(c.svc.opt.ExcludeSender)
+	ref.As = session.AsPacket
+	return ref
+}
+
+// Received implements socketio.Observer.
+func (c *connection) Received(p []byte, _ bool) error { return c.session.RecordReceived(p) }
+
+// Sent implements socketio.Observer.
+func (c *connection) Sent(p []byte, _ bool) {
+	c.session.RecordSent(p) // an error is the session's end, which it knows of
+}
+
+// Delivered implements socketio.Observer.
+func (c *connection) Delivered(d socketio.Delivery) {
+	c.session.RecordDelivered(session.RoomRef{Room: c.svc.opt.Room.Name(), Session: session.ID(d.First.Log),
+		First: d.First.Number, Last: d.Last.Number, Exclude: c.svc.opt.ExcludeSender, As: session.AsPacket,
+		Messages: d.Messages, Bytes: d.Bytes})
+}
+
+// Upgraded implements socketio.Observer.
+func (c *connection) Upgraded(transport string) { c.session.RecordUpgraded(transport) }
+
+// Closed implements socketio.Observer: the session ends for the reason that the connection did.
+func (c *connection) Closed(reason socketio.Reason, err error) {
+	c.leave()
+	detail := ""
+	if err != nil && !errors.Is(err, io.EOF) {
+		detail = err.Error()
+	}
+	switch reason {
+	case engine.TransportClose:
+		c.session.End(session.HungUp, "")
+	case engine.PingTimeout:
+		c.session.End(session.Reset, "no answer to a ping")
+	case engine.TransportError:
+		c.session.End(session.Reset, detail)
+	case engine.Slow:
+		c.session.End(session.Slow, detail)
+	case engine.ServerShutdown:
+		c.session.End(session.Shutdown, "")
+	case engine.ForcedClose:
+		c.session.End(session.Idle, "it connected to no namespace")
+	default:
+		c.session.End(session.Failed, strings.TrimSuffix(string(reason)+": "+detail, ": "))
+	}
+}
+
+// ended is the event that tells a client why its session ended, before it is disconnected.
+type ended struct {
+	Cause  session.Cause `json:"cause"`
+	By     string        `json:"by,omitempty"`
+	Reason string        `json:"reason,omitempty"`
+}
+
+// Close implements transport.Conn: it is how the session's end, by whomever, reaches the client. It does not wait.
+func (c *connection) Close() error {
+	if c.client.Closed() || c.session == nil {
+		return nil
+	}
+	go c.hangUp() // it sends, which may wait a little
+	return nil
+}
+
+// hangUp tells the client why, and disconnects it: one that was kicked does not come back by itself.
+func (c *connection) hangUp() {
+	end := c.session.Ended()
+	for _, s := range c.client.Sockets() {
+		s.Emit("ended", ended{end.Cause, end.By, end.Reason}) // an error is the connection's end
+		s.Disconnect()
+	}
+	c.client.Close()
+}
+
+// Speak implements hub.Speaker: what an operator sends comes as the room's event.
+func (c *connection) Speak(p []byte) error {
+	s := c.member.Load()
+	if s == nil {
+		return errors.New("the client is in no room yet")
+	}
+	return s.EmitJSON(c.svc.conf.Mapping.AppendEvent(nil, p))
+}
+
+// What a session asks of a connection whose bytes it moves itself.
+var errPackets = errors.New("the connection moves packets")
+
+func (c *connection) Read([]byte) (int, error)         { return 0, errPackets }
+func (c *connection) Write([]byte) (int, error)        { return 0, errPackets }
+func (c *connection) TryWrite([]byte) (int, error)     { return 0, errPackets }
+func (c *connection) Receive(transport.Sink) error     { return errPackets }
+func (c *connection) CloseWrite() error                { return transport.ErrUnsupported }
+func (c *connection) Datagrams() bool                  { return true }
+func (c *connection) LocalAddr() net.Addr              { return nil }
+func (c *connection) RemoteAddr() net.Addr             { return c.remote }
+func (c *connection) SetDeadline(time.Time) error      { return nil }
+func (c *connection) SetReadDeadline(time.Time) error  { return nil }
+func (c *connection) SetWriteDeadline(time.Time) error { return nil }
+
+var (
+	_ transport.Conn    = (*connection)(nil)
+	_ hub.Speaker       = (*connection)(nil)
+	_ socketio.Observer = (*connection)(nil)
+)
