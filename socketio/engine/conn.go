@@ -31,6 +31,7 @@ type Conn struct {
 	budget    bucket // of messages
 
 	mu      sync.Mutex
+	begun   bool // the handler has opened it, and the heartbeat beats
 	ws      *transport.WebSocket
 	polling *polling      // nil over WebSocket
 	waiting []*Message    // for a poll, or for an upgrade to be finished

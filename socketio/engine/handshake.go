@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -23,8 +24,13 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request, q request) {
 		s.refuse(w, refused)
 		return
 	}
-	if err := c.open(r); err != nil {
-		c.end(ForcedClose, err, atOnce)
+	err := errOpen
+	defer func() { // if the handler panics, too
+		if err != nil {
+			c.end(ForcedClose, err, atOnce)
+		}
+	}()
+	if err = c.open(r); err != nil {
 		s.refuse(w, byHandler(err))
 		return
 	}
@@ -38,6 +44,8 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request, q request) {
 	}
 	c.write(w, []*Message{newPacket(typeOpen, c.openData(true))}, 0)
 }
+
+var errOpen = errors.New("the handler did not return")
 
 // enter makes a connection and counts it.
 func (s *Server) enter(r *http.Request, q request) (*Conn, *refusal) {
@@ -57,8 +65,6 @@ func (s *Server) enter(r *http.Request, q request) (*Conn, *refusal) {
 		return nil, refused
 	}
 	c := &Conn{server: s, remote: remote, place: at, id: newID(), older: q.older, b64: q.b64}
-	c.seen.Store(int64(now))
-	c.pinged = now
 	if !q.websocket {
 		c.polling = &polling{writing: 1} // its first answer
 	}
@@ -82,8 +88,13 @@ func (c *Conn) open(r *http.Request) error {
 	if err := c.server.handler.Open(c, r); err != nil {
 		return err
 	}
-	c.opened = true
 	c.server.counts.open(c.polling != nil)
+	c.opened = true
+	now := c.server.now()
+	c.seen.Store(int64(now))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.begun, c.pinged = true, now
 	return nil
 }
 

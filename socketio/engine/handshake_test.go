@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -259,4 +260,23 @@ func TestIDsAreUnlike(t *testing.T) {
 	if got := len(slices.Compact(ids)); got != 20 {
 		t.Errorf("got %d ids, want 20", got)
 	}
+}
+
+func TestAHandlerThatPanicsInOpenLeavesNothingBehind(t *testing.T) {
+	h := newHouse(t, options{
+		Options: engine.Options{MaxConnections: 1},
+		open: func(_ *engine.Conn, r *http.Request) error {
+			if r.URL.Query().Has("panic") {
+				panic(http.ErrAbortHandler) // which net/http does not log
+			}
+			return nil
+		}})
+	ctx := context.Background()
+	if a, err := h.do(ctx, "GET", h.url(4, "polling", "&panic=1"), ""); err == nil {
+		t.Errorf("handshake: got %d %s, want no answer", a.status, a.body)
+	}
+	waitFor(t, "its place is free", func() bool {
+		a, err := h.do(ctx, "GET", h.url(4, "polling", ""), "")
+		return err == nil && a.status == 200
+	})
 }

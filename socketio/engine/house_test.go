@@ -34,6 +34,7 @@ type house struct {
 type options struct {
 	engine.Options
 	tls     bool
+	http2   bool
 	message func(c *engine.Conn, p []byte, binary bool) error // default is an echo
 	open    func(c *engine.Conn, r *http.Request) error
 	web     func(*http.Server)
@@ -50,6 +51,7 @@ func newHouse(t *testing.T, opt options) *house {
 	if opt.web != nil {
 		opt.web(h.web.Config)
 	}
+	h.web.EnableHTTP2 = opt.http2
 	if opt.tls {
 		h.web.StartTLS()
 	} else {

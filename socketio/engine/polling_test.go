@@ -331,3 +331,36 @@ func TestAnAnswerThatIsNotReadCountsAsWaiting(t *testing.T) {
 	h.wantClosed(engine.Slow)
 	s.Close()
 }
+
+func TestPollingGoesOverHTTP2(t *testing.T) {
+	h := newHouse(t, options{tls: true, http2: true})
+	a := h.ask("GET", h.url(4, "polling", ""), "")
+	c := h.next("open").conn
+	p := &poller{h: h, revision: 4, sid: sidOf(t, a.body)}
+	p.wantPost("4hello\x1ebAQIDBA==", 200)
+	p.wantGet("4hello\x1ebAQIDBA==")
+	ctx, abort := context.WithCancel(context.Background())
+	got := p.background(ctx)
+	waitFor(t, "the poll is there", c.Polled)
+	abort()
+	h.wait(got)
+	h.wantClosed(engine.TransportError)
+}
+
+func TestAHandlerThatTakesLongToOpenDoesNotEndItsClient(t *testing.T) {
+	h := newHouse(t, options{
+		Options: engine.Options{PingInterval: 50 * time.Millisecond, PingTimeout: 50 * time.Millisecond},
+		open: func(*engine.Conn, *http.Request) error {
+			time.Sleep(300 * time.Millisecond)
+			return nil
+		}})
+	s := h.open(4)
+	s.want("2")
+	s.send("3")
+	s.want("2")
+	s.Close()
+	h.wantClosed(engine.TransportClose)
+	p := h.poll(4, "")
+	p.wantGet("2")
+	p.wantPost("3", 200)
+}

@@ -40,7 +40,7 @@ func (c *Conn) sweep(now, every time.Duration) {
 		}
 		return
 	}
-	if c.endOverdue(now) {
+	if !c.begun || c.endOverdue(now) {
 		return
 	}
 	opt := &c.server.opt
@@ -67,7 +67,7 @@ func (c *Conn) ping() {
 		return
 	}
 	if c.polling == nil {
-		return // its handler is still being asked
+		return // its WebSocket has not begun
 	}
 	c.waiting = append(c.waiting, pingPacket)
 	c.held += pingPacket.cost()
@@ -79,7 +79,7 @@ var errNoPoll = errors.New("the client did not poll")
 // endOverdue ends a connection whose client has not been heard for too long; c.mu is held. It is asked at each request,
 // too: whether one is late must not hang on when the sweep comes.
 func (c *Conn) endOverdue(now time.Duration) bool {
-	if c.over.Load() != nil || !c.isOverdue(now) {
+	if c.over.Load() != nil || !c.begun || !c.isOverdue(now) {
 		return false
 	}
 	c.endLocked(PingTimeout, nil, atOnce)
