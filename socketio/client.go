@@ -97,7 +97,7 @@ func (c *Client) Sockets() []*Socket {
 }
 
 // Close ends the connection, and with it every socket on it. It does not wait; what was sent before goes out first.
-func (c *Client) Close() { c.conn.Close(engine.ForcedClose) }
+func (c *Client) Close() { c.shard.add(op{kind: opClose, client: c}) }
 
 // task is a packet that waits for its handler, or the connection's end.
 type task struct {

@@ -36,6 +36,7 @@ const (
 	opRemove
 	opJoin
 	opLeave
+	opClose // a client's connection, behind what was sent before
 )
 
 // op is one thing for a shard to do.
@@ -186,6 +187,8 @@ func (sh *shard) change(o *op) {
 	switch o.kind {
 	case opSend:
 		o.client.sendNow(o.message)
+	case opClose:
+		o.client.conn.Close(engine.ForcedClose)
 	case opConnect:
 		sh.connect(o)
 	case opRemove:
