@@ -204,7 +204,9 @@ func (r *roomRange) next() ([]session.Event, error) {
 		if err != nil || (r.ref.Exclude || m.Others) && m.From == r.member {
 			continue
 		}
-		r.out = append(r.out, session.Event{Number: r.event.Number, Time: ev.Time, Kind: session.Sent, Data: r.sent(m)})
+		if data, sent := r.sent(m); sent {
+			r.out = append(r.out, session.Event{Number: r.event.Number, Time: ev.Time, Kind: session.Sent, Data: data})
+		}
 	}
 	if events[len(events)-1].Number == r.ref.Last {
 		return r.out, io.EOF
@@ -212,17 +214,21 @@ func (r *roomRange) next() ([]session.Event, error) {
 	return r.out, nil
 }
 
-// sent is a message in the form in which the member got it.
-func (r *roomRange) sent(m session.RoomMessage) []byte {
+// sent is a message in the form in which the member got it, if it did: an event that is no bytes reaches packets alone.
+func (r *roomRange) sent(m session.RoomMessage) (_ []byte, sent bool) {
 	switch {
 	case r.ref.As == session.AsPacket && m.Kind == session.SaidEvent:
-		return append([]byte{'2'}, m.Bytes...)
+		return session.AppendPacket(nil, m.Bytes), true
 	case r.ref.As == session.AsPacket:
-		return r.mapping.AppendEvent([]byte{'2'}, m.Bytes)
-	case m.Kind == session.SaidEvent:
-		return r.mapping.AppendBytes([]byte{}, m.Bytes, r.ref.As == session.AsStream)
+		return r.mapping.AppendEvent([]byte{'2'}, m.Bytes), true
+	case m.Kind != session.SaidEvent:
+		return m.Bytes, true
 	}
-	return m.Bytes
+	data := r.mapping.AppendBytes([]byte{}, m.Bytes, true)
+	if r.ref.As == session.AsDatagram && len(data) > 0 {
+		return r.mapping.AppendBytes([]byte{}, m.Bytes, false), true
+	}
+	return data, len(data) > 0
 }
 
 func (r *roomRange) gap() session.Event {

@@ -52,6 +52,9 @@ func (r *Room) Ref(exclude bool) session.RoomRef {
 // Config is how the room was opened.
 func (r *Room) Config() Config { return r.conf }
 
+// Mapping is how bytes and events become each other here.
+func (r *Room) Mapping() *session.Mapping { return &r.conf.Mapping }
+
 // mapping is the room's for its recording; nil where it says nothing.
 func (r *Room) mapping() *session.Mapping {
 	if r.conf.Mapping == (session.Mapping{}) {

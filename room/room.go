@@ -230,6 +230,9 @@ func (r *Room) receive(m *nats.Msg) {
 	p := publication{from: msg.From, data: msg.Bytes, number: number, session: rec.info.ID, others: msg.Others}
 	if msg.Kind == session.SaidEvent {
 		p.data = r.conf.Mapping.AppendBytes(nil, msg.Bytes, true)
+		if len(p.data) == 0 {
+			return // it is no bytes
+		}
 		p.datagram = r.conf.Mapping.AppendBytes([]byte{}, msg.Bytes, false)
 	}
 	for _, s := range r.shards {

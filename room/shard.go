@@ -2,7 +2,6 @@ package room
 
 import (
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +23,9 @@ type publication struct {
 }
 
 // by reports whether a member is left out as the sender.
-func (p *publication) by(id session.ID, exclude bool) bool { return p.from == id && (exclude || p.others) }
+func (p *publication) by(id session.ID, exclude bool) bool {
+	return p.from == id && (exclude || p.others)
+}
 
 // shard holds some of a room's members and delivers to them in one goroutine. What has come while it delivered is
 // joined, so that a member gets it with one write: the busier the room, the larger the writes.
@@ -180,7 +181,10 @@ func (s *shard) deliver(group []publication, size int) {
 	}
 	ref := session.RoomRef{Room: s.room.name, Session: group[0].session, First: group[0].number,
 		Last: group[len(group)-1].number, Messages: uint64(len(group)), Bytes: uint64(size)}
-	others := slices.ContainsFunc(group, func(p publication) bool { return p.others })
+	others := false
+	for i := range group {
+		others = others || group[i].others
+	}
 	for i := len(s.members) - 1; i >= 0; i-- { // downwards: one that is removed is replaced by one that had its turn
 		m := &s.members[i]
 		var err error

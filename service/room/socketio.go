@@ -78,7 +78,7 @@ func (svc *SocketIO) register() {
 	})
 	n.OnConnect(svc.connected)
 	n.OnDisconnect(svc.disconnected)
-	n.OnLeft(func(s *socketio.Socket) { svc.opt.Room.Exit(s.ID()) }) // it fails only if the room is closed
+	n.OnLeft(func(s *socketio.Socket) { svc.opt.Room.Exit(s.ID()) })
 	for from, to := range svc.opt.Events {
 		if from == "*" {
 			n.HandleOthers(svc.saysAny)
