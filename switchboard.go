@@ -244,6 +244,9 @@ func (sb *Switchboard) Data() string { return sb.conf.Data }
 // Hub is the live sessions of this node, for programs that do more than listen.
 func (sb *Switchboard) Hub() *hub.Hub { return sb.hub }
 
+// Rooms are the open rooms, by name.
+func (sb *Switchboard) Rooms() []*room.Room { return sb.rooms.List() }
+
 func (sb *Switchboard) serverFile() string { return filepath.Join(sb.conf.Data, "server.json") }
 
 // writeServerFile tells the command line where this server is.
