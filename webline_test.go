@@ -1,0 +1,425 @@
+package switchboard_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+
+	"github.com/switchboard-relay/switchboard"
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// page runs a node with the room of the protocol document's section 7, on every transport.
+func page(t *testing.T, change func(*switchboard.Config)) *switchboard.Switchboard {
+	t.Helper()
+	line := func(name, listen string) switchboard.ListenerConfig {
+		return switchboard.ListenerConfig{Name: name, Listen: listen, Service: "room", Room: "classic", ExcludeSender: true}
+	}
+	conf := switchboard.Config{Data: t.TempDir(), HTTP: switchboard.HTTPConfig{Listen: "127.0.0.1:0"},
+		Rooms: []switchboard.RoomConfig{{Name: "classic", Field: "text", Welcome: "你上线了", Announce: "你的朋友上线了",
+			Events: map[string]string{"clientmessage": "message"}, Presence: true}},
+		Listeners: []switchboard.ListenerConfig{line("page", "socketio://127.0.0.1:0"), line("ws", "ws://127.0.0.1:0/ws"),
+			line("tcp", "tcp://127.0.0.1:0"), line("udp", "udp://127.0.0.1:0")}}
+	if change != nil {
+		change(&conf)
+	}
+	sb, err := switchboard.New(conf, switchboard.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := sb.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return sb
+}
+
+// socket is a WebSocket of a client that speaks by hand.
+type socket struct {
+	net.Conn
+	t  *testing.T
+	rd io.Reader
+}
+
+func websocket(t *testing.T, sb *switchboard.Switchboard, path, origin string) (*socket, error) {
+	t.Helper()
+	d := ws.Dialer{Timeout: 20 * time.Second}
+	if origin != "" {
+		d.Header = ws.HandshakeHeaderHTTP{"Origin": {origin}}
+	}
+	c, rd, _, err := d.Dial(context.Background(), strings.Replace(sb.URL(), "http", "ws", 1)+path)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	s := &socket{Conn: c, t: t, rd: c}
+	if rd != nil {
+		s.rd = io.MultiReader(io.LimitReader(rd, int64(rd.Buffered())), c)
+	}
+	return s, nil
+}
+
+func mustWebsocket(t *testing.T, sb *switchboard.Switchboard, path string) *socket {
+	t.Helper()
+	s, err := websocket(t, sb, path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// member connects to Socket.IO's main namespace.
+func member(t *testing.T, sb *switchboard.Switchboard) *socket {
+	t.Helper()
+	s := mustWebsocket(t, sb, "/socket.io/?EIO=4&transport=websocket")
+	s.say("40")
+	for text := s.hear(); !strings.HasPrefix(text, "40{"); text = s.hear() {
+	}
+	return s
+}
+
+func (s *socket) say(text string) {
+	s.t.Helper()
+	if err := wsutil.WriteClientText(s.Conn, []byte(text)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *socket) next() (string, error) {
+	b, _, err := wsutil.ReadServerData(struct {
+		io.Reader
+		io.Writer
+	}{s.rd, s.Conn})
+	return string(b), err
+}
+
+func (s *socket) hear() string {
+	s.t.Helper()
+	text, err := s.next()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return text
+}
+
+// event reads an event, less the offset behind its arguments.
+func (s *socket) event(want string) {
+	s.t.Helper()
+	text := s.hear()
+	var list []json.RawMessage
+	if !strings.HasPrefix(text, "42") || json.Unmarshal([]byte(text[2:]), &list) != nil || len(list) < 2 {
+		s.t.Fatalf("got %q; want the event %s", text, want)
+	}
+	got, _ := json.Marshal(list[:len(list)-1])
+	if string(got) != want {
+		s.t.Fatalf("got %s; want %s", got, want)
+	}
+}
+
+// skip reads events until one of the name comes.
+func (s *socket) skip(name string) string {
+	s.t.Helper()
+	for {
+		if text := s.hear(); strings.HasPrefix(text, `42["`+name+`"`) {
+			return text
+		}
+	}
+}
+
+func TestMembersOnEveryTransportHearEachOther(t *testing.T) {
+	sb := page(t, nil)
+	io1 := member(t, sb)
+	io1.event(`["message",{"text":"你上线了"}]`)
+	plain := mustWebsocket(t, sb, "/ws")
+	if got := plain.hear(); got != "你上线了" {
+		t.Fatalf("a WebSocket is welcomed by %q", got)
+	}
+	io1.skip("joined")
+	io1.event(`["message",{"text":"你的朋友上线了"}]`)
+	tcp := dial(t, "tcp", sb.Addr("tcp"))
+	expect(t, tcp, "你上线了\n")
+	io1.event(`["joined",` + presence(t, sb, "tcp") + `]`)
+	io1.event(`["message",{"text":"你的朋友上线了"}]`)
+	if got := plain.hear(); got != "你的朋友上线了" {
+		t.Fatalf("got %q", got)
+	}
+	udp := dial(t, "udp", sb.Addr("udp"))
+	if _, err := udp.Write([]byte("a datagram 数据报")); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	if n, err := udp.Read(buf); err != nil || string(buf[:n]) != "你上线了" {
+		t.Fatalf("got %q, %v", buf[:n], err)
+	}
+	io1.skip("joined")
+	io1.event(`["message",{"text":"你的朋友上线了"}]`)
+	io1.event(`["message",{"text":"a datagram 数据报"}]`)
+	expect(t, tcp, "你的朋友上线了\na datagram 数据报")
+	for _, want := range []string{"你的朋友上线了", "a datagram 数据报"} {
+		if got := plain.hear(); got != want {
+			t.Fatalf("got %q; want %q", got, want)
+		}
+	}
+	io1.say(`427["clientmessage",{"text":"from <a> page","colour":"red"}]`)
+	if got := io1.hear(); got != "437[]" {
+		t.Errorf("what a member says is answered by %q", got)
+	}
+	expect(t, tcp, "from <a> page\n")
+	if n, err := udp.Read(buf); err != nil || string(buf[:n]) != "from <a> page" {
+		t.Fatalf("got %q, %v", buf[:n], err)
+	}
+	plain.hear()
+	io2 := member(t, sb)
+	plain.say("from a WebSocket")
+	if got := io2.skip("message"); !strings.Contains(got, "你上线了") {
+		t.Errorf("the second page is welcomed by %s", got)
+	}
+	io1.skip("message") // the announcement
+	io1.event(`["message",{"text":"from a WebSocket"}]`)
+	tcp.Write([]byte("one line\r\n"))
+	io1.event(`["message",{"text":"one line"}]`)
+	io2.say(`42["clientmessage",{"text":"an object","keeps":["its",{"fields":1}]}]`)
+	io1.event(`["message",{"text":"an object","keeps":["its",{"fields":1}]}]`)
+	io2.Close()
+	tcp.Close()
+	io1.skip("left")
+}
+
+// presence is what a member on a line is told to be.
+func presence(t *testing.T, sb *switchboard.Switchboard, listener string) string {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		for _, r := range sb.Rooms() {
+			for _, p := range r.Present() {
+				if p.Transport == listener {
+					return string(session.JSON(p))
+				}
+			}
+		}
+	}
+	t.Fatalf("nobody on %s is in the room", listener)
+	return ""
+}
+
+func TestASocketIOConnectionIsASession(t *testing.T) {
+	sb := page(t, nil)
+	m := member(t, sb)
+	m.skip("message")
+	tcp := dial(t, "tcp", sb.Addr("tcp"))
+	expect(t, tcp, "你上线了\n")
+	m.skip("message")
+	tcp.Write([]byte("hello\n"))
+	m.skip("message")
+	m.say(`42["clientmessage",{"text":"hi"}]`)
+	expect(t, tcp, "hi\n")
+	var id session.ID
+	for _, s := range sessions(t, sb, session.Live, 2) {
+		if s.Transport == "socketio" {
+			id = s.ID
+			if s.Listener != "page" || s.Service != "room" || s.Remote != m.LocalAddr().String() {
+				t.Errorf("the session is %+v", s)
+			}
+		}
+	}
+	if err := sb.Hub().Send(context.Background(), id, "ada", []byte("from ada")); err != nil {
+		t.Fatal(err)
+	}
+	m.event(`["message",{"text":"from ada"}]`)
+	if err := sb.Hub().Kick(context.Background(), id, "ada", "maintenance"); err != nil {
+		t.Fatal(err)
+	}
+	m.event(`["ended",{"cause":"kicked","by":"ada","reason":"maintenance"}]`)
+	if got := m.hear(); got != "41" {
+		t.Errorf("after that came %q; want a disconnect", got)
+	}
+	if text, err := m.next(); err == nil {
+		t.Errorf("after that came %q; want the end", text)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		s, err := sb.Hub().Find(context.Background(), string(id))
+		if err == nil && s.Cause == session.Kicked && s.By == "ada" && s.Reason == "maintenance" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the session ended as %+v, %v", s, err)
+		}
+	}
+	got := bytesOf(t, sb, id, session.Sent)
+	for _, want := range []string{`2["message",{"text":"你上线了"},"`, `2["message",{"text":"你的朋友上线了"}]`,
+		`2["message",{"text":"hello"}]`, `2["message",{"text":"from ada"},"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the record of what was sent lacks %s: %s", want, got)
+		}
+	}
+	if strings.Contains(got, `{"text":"hi"}`) {
+		t.Errorf("what the member said itself is on record as sent to it: %s", got)
+	}
+	if got := bytesOf(t, sb, id, session.Received); got != `02["clientmessage",{"text":"hi"}]` {
+		t.Errorf("received %s", got)
+	}
+}
+
+func TestAnUpgradeIsOnRecordAndPollingIsNot(t *testing.T) {
+	sb := page(t, nil)
+	request := func(method, query, body string) string {
+		req, _ := http.NewRequest(method, sb.URL()+"/socket.io/?EIO=4&transport=polling"+query, strings.NewReader(body))
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, _ := io.ReadAll(res.Body)
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("%s %s: %s %s", method, query, res.Status, b)
+		}
+		return string(b)
+	}
+	var open struct{ SID string }
+	if err := json.Unmarshal([]byte(request("GET", "", "")[1:]), &open); err != nil {
+		t.Fatal(err)
+	}
+	sid := "&sid=" + open.SID
+	request("POST", sid, "40")
+	for got := ""; !strings.Contains(got, "你上线了"); {
+		got += request("GET", sid, "")
+	}
+	up := mustWebsocket(t, sb, "/socket.io/?EIO=4&transport=websocket"+sid)
+	up.say("2probe")
+	if got := up.hear(); got != "3probe" {
+		t.Fatalf("got %q", got)
+	}
+	up.say("5")
+	up.say(`421["clientmessage",{"text":"upgraded"}]`)
+	for up.hear() != "431[]" {
+	}
+	id := sessions(t, sb, session.Live, 1)[0].ID
+	await(t, sb, id, session.Upgraded)
+	up.Close()
+	if got := bytesOf(t, sb, id, session.Upgraded); got != "websocket" {
+		t.Errorf("the upgrade is on record as %q", got)
+	}
+	if got := bytesOf(t, sb, id, session.Received); got != `021["clientmessage",{"text":"upgraded"}]` {
+		t.Errorf("received %s", got)
+	}
+}
+
+func TestForeignPagesAndNamesAreRefused(t *testing.T) {
+	sb := page(t, func(c *switchboard.Config) {
+		c.Listeners[0].Origins = []string{"http://127.0.0.1:*"}
+		c.Listeners[1].Origins = []string{"http://127.0.0.1:*"}
+	})
+	for _, path := range []string{"/ws", "/socket.io/?EIO=4&transport=websocket"} {
+		for origin, want := range map[string]bool{"": true, "http://127.0.0.1:5500": true, sb.URL(): true,
+			"http://evil.example": false, "https://127.0.0.1:5500": false, "null": false} {
+			if _, err := websocket(t, sb, path, origin); (err == nil) != want {
+				t.Errorf("%s from %q: %v; want it to connect: %v", path, origin, err, want)
+			}
+		}
+		req, _ := http.NewRequest("GET", sb.URL()+path, nil)
+		req.Host = "evil.example"
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Body.Close(); res.StatusCode != http.StatusForbidden {
+			t.Errorf("%s under another name: %s", path, res.Status)
+		}
+	}
+}
+
+func TestTooManySessionsAreRefusedAsSuch(t *testing.T) {
+	sb := page(t, func(c *switchboard.Config) { c.Listeners[0].Max, c.Listeners[1].Max = 1, 1 })
+	member(t, sb)
+	res, err := http.Get(sb.URL() + "/socket.io/?EIO=4&transport=polling")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := io.ReadAll(res.Body)
+	res.Body.Close()
+	if res.StatusCode != http.StatusServiceUnavailable || !bytes.Contains(b, []byte("too many sessions")) {
+		t.Errorf("the second is answered by %s %s", res.Status, b)
+	}
+	mustWebsocket(t, sb, "/ws").hear()
+	second := mustWebsocket(t, sb, "/ws")
+	if text, err := second.next(); err == nil {
+		t.Errorf("the second WebSocket is told %q; want its end", text)
+	}
+}
+
+func TestAWebSocketIsARelaysClientToo(t *testing.T) {
+	upstream, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer upstream.Close()
+	go func() { // ends with the listener
+		for {
+			c, err := upstream.Accept()
+			if err != nil {
+				return
+			}
+			go io.Copy(c, c)
+		}
+	}()
+	sb := start(t, t.TempDir(), switchboard.ListenerConfig{Name: "relay", Listen: "ws://127.0.0.1:0/relay", Service: "relay",
+		Upstream: "tcp://" + upstream.Addr().String()},
+		switchboard.ListenerConfig{Name: "echo", Listen: "ws://127.0.0.1:0/echo", Service: "echo", Reply: "plain"})
+	for _, path := range []string{"/relay", "/echo"} {
+		s := mustWebsocket(t, sb, path)
+		for _, text := range []string{"hello", "你好", strings.Repeat("long ", 20_000)} {
+			s.say(text)
+			for got := ""; got != text; {
+				if got += s.hear(); !strings.HasPrefix(text, got) {
+					t.Fatalf("%s: got %.60q; want %.60q", path, got, text)
+				}
+			}
+		}
+	}
+}
+
+func TestAReloadChangesAWebLineAndTakesOneAway(t *testing.T) {
+	var conf switchboard.Config
+	sb := page(t, func(c *switchboard.Config) { conf = *c })
+	m := member(t, sb)
+	next := conf
+	next.Listeners = []switchboard.ListenerConfig{conf.Listeners[0]}
+	next.Listeners[0].Idle = "1h" // no reason to disturb anybody
+	if err := sb.Reload(next); err != nil {
+		t.Fatal(err)
+	}
+	m.say(`421["clientmessage",{"text":"still here"}]`)
+	for m.hear() != "431[]" {
+	}
+	if _, err := websocket(t, sb, "/ws", ""); err == nil {
+		t.Error("a line that was taken out still takes connections")
+	}
+	next.Listeners = nil
+	if err := sb.Reload(next); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := m.next(); err != nil {
+			var timeout net.Error
+			if errors.As(err, &timeout) && timeout.Timeout() {
+				t.Error("the connection goes on though its line is gone")
+			}
+			break
+		}
+	}
+	if s := sessions(t, sb, session.Live, 0); len(s) > 0 {
+		t.Errorf("%v is live", s)
+	}
+}
