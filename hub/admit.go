@@ -1,58 +1,46 @@
 package hub
 
 import (
-	"net"
-	"time"
-
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
 )
 
-// Admit makes a session of a connection that somebody else runs: who moves its bytes says so by the Record methods, and the
-// session ends when it is ended, by whomever; its connection is closed then. An error says which limit refused it.
+// Admit makes a session of a connection that somebody else runs: who moves its bytes says so by the Record methods. The
+// session ends when it is ended, by whomever, and its connection is closed then. An error says which limit refused it; the
+// connection is still the caller's.
 func (l *Listener) Admit(conn transport.Conn) (*Session, error) {
-	if l.closed.Load() {
-		return nil, net.ErrClosed
-	}
-	l.hub.sockets.take()
-	s, err := l.hub.open(l, conn, true)
+	s, err := l.take(conn, true)
 	if err != nil {
-		l.hub.sockets.release(conn)
 		l.refuse(err)
-		return nil, err
 	}
-	if l.idle() > 0 {
-		s.watchIdle()
-	}
-	return s, nil
+	return s, err
 }
 
-// Handle makes a session of a connection that was accepted elsewhere, and serves it as Serve does. It does not wait.
+// Handle makes a session of a connection that was accepted elsewhere, and serves it as Serve does; or it refuses and closes
+// it. It does not wait.
 func (l *Listener) Handle(conn transport.Conn) {
-	l.hub.sockets.take()
-	if l.closed.Load() {
+	s, err := l.take(conn, false)
+	if err != nil {
+		l.refuse(err)
 		conn.Close()
-		l.hub.sockets.release(conn)
 		return
 	}
-	if s := l.admit(conn); s != nil {
-		go s.attend(*l.svc.Load()) // hub.Shutdown waits for it
-	}
+	go s.attend(*l.svc.Load()) // hub.Shutdown waits for it
 }
 
-// watchIdle ends the session when it has been silent for too long, where nobody waits with a deadline.
-func (s *Session) watchIdle() {
-	limit := s.listener.idle()
-	var timer *time.Timer
-	timer = time.AfterFunc(limit, func() {
-		limit := s.listener.idle()
-		if left := limit - s.quietFor(); limit > 0 && left <= 0 {
-			s.end(session.End{Cause: session.Idle})
-		} else if s.over.Load() == nil {
-			timer.Reset(max(left, time.Second))
-		}
-	})
-	s.OnEnd(func() { timer.Stop() })
+// take opens a session of a connection that holds a socket of its own.
+func (l *Listener) take(conn transport.Conn, unattended bool) (*Session, error) {
+	if l.closed.Load() {
+		return nil, errClosing
+	}
+	if !l.hub.sockets.tryTake() {
+		return nil, errNoSocket
+	}
+	s, err := l.hub.open(l, conn, unattended)
+	if err != nil {
+		l.hub.sockets.release(conn)
+	}
+	return s, err
 }
 
 // RecordReceived records what the far end sent, as one event. It waits where the listener says record: strict, and while the
@@ -68,7 +56,7 @@ func (s *Session) RecordReceived(p []byte) error {
 	return nil
 }
 
-// RecordSent records what is sent to the far end, as one event.
+// RecordSent records what is sent to the far end, as one event. It does not hold that back, whatever the listener says.
 func (s *Session) RecordSent(p []byte) error {
 	if _, err := s.log.Append(session.Sent, p); err != nil {
 		return s.ended(err)
@@ -79,21 +67,17 @@ func (s *Session) RecordSent(p []byte) error {
 // RecordUpgraded records that the connection goes on over another transport.
 func (s *Session) RecordUpgraded(transport string) { s.log.Append(session.Upgraded, []byte(transport)) }
 
-// RecordDelivered notes messages of a room that were sent, as Deliver does.
+// RecordDelivered is Deliver of messages that were sent already. It does nothing for a session that is no member.
 func (s *Session) RecordDelivered(ref session.RoomRef) {
-	o := s.box.Load()
-	o.mu.Lock()
-	s.delivers(o, ref)
-	o.mu.Unlock()
-	if s.log.Watchers() > 0 {
-		s.flushDelivery()
+	if o := s.box.Load(); o != nil {
+		s.delivers(o, ref, func() error { return nil })
 	}
 }
 
 // Ended is how the session ended, nil if it has not.
 func (s *Session) Ended() *session.End { return s.over.Load() }
 
-// Speaker is a connection that makes packets of its own of what an operator sends, and records them.
+// Speaker is a connection that makes packets of its own of what an operator sends, and has them recorded.
 type Speaker interface {
 	Speak(p []byte) error
 }

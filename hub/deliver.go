@@ -46,7 +46,16 @@ func (s *Session) Left(ref session.RoomRef) {
 // Deliver sends messages of a room without waiting. An error means that the session is ending, or has left. The bytes
 // are borrowed. One room's calls come one after the other.
 func (s *Session) Deliver(joined []byte, ref session.RoomRef) error {
-	o := s.box.Load()
+	err := s.delivers(s.box.Load(), ref, func() error { return s.push(joined) })
+	if err != nil && err != errLeft {
+		s.endWith(err)
+		return s.ended(err)
+	}
+	return err
+}
+
+// delivers sends messages by push, and notes them. push is called with o.mu held.
+func (s *Session) delivers(o *outbox, ref session.RoomRef, push func() error) error {
 	o.mu.Lock()
 	if p := &o.delivery.pending; p.First != 0 && p.Session != ref.Session { // the room has begun another recording
 		o.mu.Unlock()
@@ -57,10 +66,9 @@ func (s *Session) Deliver(joined []byte, ref session.RoomRef) error {
 		o.mu.Unlock()
 		return errLeft
 	}
-	if err := s.push(joined); err != nil {
+	if err := push(); err != nil {
 		o.mu.Unlock()
-		s.endWith(err)
-		return s.ended(err)
+		return err
 	}
 	s.note(o, ref)
 	o.mu.Unlock()
@@ -68,16 +76,6 @@ func (s *Session) Deliver(joined []byte, ref session.RoomRef) error {
 		s.flushDelivery()
 	}
 	return nil
-}
-
-// delivers is note behind what another recording of the room gave; o.mu is held, and given back meanwhile.
-func (s *Session) delivers(o *outbox, ref session.RoomRef) {
-	if p := &o.delivery.pending; p.First != 0 && p.Session != ref.Session {
-		o.mu.Unlock()
-		s.flushDelivery()
-		o.mu.Lock()
-	}
-	s.note(o, ref)
 }
 
 // note adds messages to what is pending; o.mu is held.

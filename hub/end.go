@@ -24,7 +24,7 @@ func (s *Session) end(e session.End) {
 		return
 	}
 	s.log.Interrupt()
-	s.conn.Close()
+	s.hangUp(e.Cause)
 	var closers []func()
 	if x := s.extra.Load(); x != nil {
 		x.mu.Lock()
@@ -42,6 +42,33 @@ func (s *Session) end(e session.End) {
 	}
 	if s.unattended {
 		s.finish()
+	}
+}
+
+// parting is a connection that can say why it closes; see RFC 6455, section 7.4, for the codes.
+type parting interface {
+	// CloseWith says so, and closes the connection soon, whatever the far end does. It does not wait.
+	CloseWith(code uint16, reason string) error
+}
+
+// hangUp closes the connection: at once, where it can say nothing or nobody would hear it.
+func (s *Session) hangUp(cause session.Cause) {
+	c, can := s.conn.(parting)
+	if !can {
+		s.conn.Close()
+		return
+	}
+	switch cause {
+	case session.Slow, session.Reset:
+		s.conn.Close()
+	case session.HungUp, session.Done:
+		c.CloseWith(transport.CloseNormal, "")
+	case session.Shutdown:
+		c.CloseWith(transport.CloseGoingAway, string(cause))
+	case session.Failed, session.RecordingFailed:
+		c.CloseWith(transport.CloseServerError, string(cause))
+	default:
+		c.CloseWith(transport.ClosePolicy, string(cause))
 	}
 }
 

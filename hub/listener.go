@@ -40,8 +40,6 @@ type Listener struct {
 	closed atomic.Bool
 	done   chan struct{}
 
-	packets atomic.Bool // its sessions are flows
-
 	live     atomic.Int64
 	accepted atomic.Uint64
 	refused  atomic.Uint64
@@ -175,7 +173,6 @@ func (l *Listener) admit(conn transport.Conn) *Session {
 
 // ServePackets makes sessions of the socket's flows until the listener is closed.
 func (l *Listener) ServePackets(p *transport.Packets) error {
-	l.packets.Store(true)
 	return p.Serve(l.openFlow)
 }
 
@@ -264,8 +261,8 @@ func (l *Listener) leave() { l.live.Add(-1) }
 func (l *Listener) refuse(err error) {
 	reason := "recording failed"
 	switch {
-	case errors.Is(err, errTooMany):
-		reason = errTooMany.Error()
+	case errors.Is(err, errTooMany), errors.Is(err, errNoSocket):
+		reason = err.Error()
 	case errors.Is(err, errClosing):
 		reason = "shutdown"
 	case transportHandshake(err):

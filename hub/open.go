@@ -39,8 +39,9 @@ type Runner interface {
 
 // Errors of opening a session: a limit said no.
 var (
-	errTooMany = errors.New("too many sessions")
-	errClosing = errors.New("switchboard is stopping")
+	errTooMany  = errors.New("too many sessions")
+	errNoSocket = errors.New("too many connections")
+	errClosing  = errors.New("switchboard is stopping")
 )
 
 // open makes a session of a connection. It runs in the goroutine that accepts, whose stack may grow; the session's own

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/transport"
 )
 
 // outbox lets bytes be pushed to a session by those who must not wait. What the socket takes goes out at once; the
@@ -40,7 +41,7 @@ func (s *Session) push(p []byte) error {
 		return s.keep(p)
 	}
 	n, err := s.conn.TryWrite(p)
-	if err != nil && s.conn.Datagrams() && (errors.Is(err, syscall.EMSGSIZE) || errors.Is(err, syscall.ENOBUFS)) {
+	if err != nil && s.lossy() && (errors.Is(err, syscall.EMSGSIZE) || errors.Is(err, syscall.ENOBUFS)) {
 		return nil // this datagram is lost, as any can be
 	}
 	if err != nil {
@@ -55,6 +56,12 @@ func (s *Session) push(p []byte) error {
 	o.busy = true
 	go s.drain() // ends with the tail, at the latest when the session's connection is closed
 	return nil
+}
+
+// lossy reports whether the transport may lose what it took.
+func (s *Session) lossy() bool {
+	_, flow := s.conn.(*transport.Flow)
+	return flow
 }
 
 // keep appends to the tail; o.mu is held.

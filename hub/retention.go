@@ -32,7 +32,7 @@ func (h *Hub) sweep(ctx context.Context) {
 		if round%int(flushAfter/sweepEvery) == 0 {
 			h.live.each(func(s *Session) bool { s.flushDelivery(); return true })
 		}
-		h.endIdleFlows()
+		h.endIdle()
 		h.trimMemory()
 		select {
 		case <-ticker.C:
@@ -59,10 +59,10 @@ func (h *Hub) trimMemory() {
 	}
 }
 
-// endIdleFlows ends sessions that no goroutine waits in, which have no read deadline to do it.
-func (h *Hub) endIdleFlows() {
+// endIdle ends sessions that no goroutine of the hub waits in, which have no read deadline to do it.
+func (h *Hub) endIdle() {
 	h.live.each(func(s *Session) bool {
-		if limit := s.listener.idle(); limit > 0 && s.unattended && s.listener.packets.Load() && s.quietFor() >= limit {
+		if limit := s.listener.idle(); limit > 0 && s.unattended && s.quietFor() >= limit {
 			s.end(session.End{Cause: session.Idle})
 		}
 		return true

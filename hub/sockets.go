@@ -56,6 +56,15 @@ func (c *sockets) wait(done <-chan struct{}) bool {
 
 func (c *sockets) take() { c.used.Add(1) }
 
+// tryTake is take where nobody can wait: it reports whether a socket was free.
+func (c *sockets) tryTake() bool {
+	if c.used.Add(1) > c.limit {
+		c.used.Add(-1)
+		return false
+	}
+	return true
+}
+
 func (c *sockets) release(conn transport.Conn) {
 	if _, flow := conn.(*transport.Flow); !flow {
 		c.used.Add(-1)
@@ -70,8 +79,7 @@ func (s *Session) Dial(to transport.Address, conf *tls.Config, limit time.Durati
 	s.whileDialing(cancel)
 	defer s.whileDialing(nil)
 	c := &s.hub.sockets
-	if c.used.Add(1) > c.limit {
-		c.used.Add(-1)
+	if !c.tryTake() {
 		return nil, &session.End{Cause: session.Refused, Detail: "the limit of connections is reached"}
 	}
 	conn, err := transport.Dial(ctx, to, conf)
