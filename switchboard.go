@@ -206,8 +206,8 @@ func nodeName(dir, configured string) (string, error) {
 
 // openHTTP listens where REST is served.
 func (sb *Switchboard) openHTTP() error {
-	rest := web.New(web.Options{Hub: sb.hub, Auth: sb.auth, Version: sb.version, Node: sb.node, Data: sb.conf.Data,
-		Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger})
+	rest := web.New(web.Options{Hub: sb.hub, Rooms: sb.rooms, Auth: sb.auth, Version: sb.version, Node: sb.node,
+		Data: sb.conf.Data, Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger})
 	f, err := sb.openFront(sb.conf.HTTP, rest)
 	if err != nil {
 		return err

@@ -17,12 +17,14 @@ import (
 	"github.com/switchboard-relay/switchboard/auth"
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/recording"
+	"github.com/switchboard-relay/switchboard/room"
 	"github.com/switchboard-relay/switchboard/session"
 )
 
 // Options are what the handler serves.
 type Options struct {
 	Hub     *hub.Hub
+	Rooms   *room.Rooms // nil: there are none
 	Auth    *auth.Auth
 	Version string
 	Node    string
@@ -56,6 +58,9 @@ var routes = []route{
 	{"PUT /api/v1/sessions/{id}/pin", auth.Operator, (*server).pin},
 	{"DELETE /api/v1/sessions/{id}/pin", auth.Operator, (*server).pin},
 	{"DELETE /api/v1/sessions/{id}", auth.Admin, (*server).remove},
+	{"GET /api/v1/rooms", auth.Viewer, (*server).rooms},
+	{"GET /api/v1/rooms/{name}", auth.Viewer, (*server).room},
+	{"POST /api/v1/rooms/{name}/say", auth.Operator, (*server).say},
 	{"GET /api/v1/listeners", auth.Viewer, (*server).listeners},
 	{"GET /api/v1/server", auth.Viewer, (*server).server},
 }
@@ -211,7 +216,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status, err = http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes: send them in pieces", tooLarge.Limit)
 	case errors.As(err, &request):
 		status = http.StatusBadRequest
-	case errors.Is(err, hub.ErrNotFound), errors.Is(err, recording.ErrNotFound):
+	case errors.Is(err, hub.ErrNotFound), errors.Is(err, recording.ErrNotFound), errors.Is(err, errNoRoom):
 		status = http.StatusNotFound
 	case errors.Is(err, errUnavailable):
 		status = http.StatusServiceUnavailable
