@@ -92,7 +92,7 @@ func (l *Lines) begin(e session.Event) {
 	if e.Kind == session.Opened {
 		var info session.Info
 		if json.Unmarshal(e.Data, &info) == nil {
-			l.Datagrams = info.Transport == "udp"
+			l.Datagrams = info.Datagrams()
 		}
 	}
 }
@@ -130,6 +130,10 @@ func (l *Lines) message(e session.Event) {
 		}
 		l.heading(e.Time, e.Kind)
 		l.head = append(append(l.head, from...), ' ')
+		if m.Kind == session.SaidEvent {
+			l.json(m.Bytes)
+			return
+		}
 		l.quoted(m.Bytes, false)
 	}
 }
@@ -170,6 +174,14 @@ func (l *Lines) quoted(data []byte, held bool) {
 		}
 		head = l.padding()
 	}
+}
+
+// json writes JSON under the heading: it has escapes of its own for most of what cannot be shown.
+func (l *Lines) json(p []byte) {
+	quoted := strconv.AppendQuote(nil, string(p))
+	text := bytes.ReplaceAll(quoted[1:len(quoted)-1], []byte(`\\`), []byte(`\`))
+	l.text = append(append(l.text, l.head...), bytes.ReplaceAll(text, []byte(`\"`), []byte(`"`))...)
+	l.text = append(l.text, '\n')
 }
 
 // padding is as wide as the heading, whose arrow is of more bytes than columns.
@@ -221,10 +233,9 @@ func (l *Lines) tale(e session.Event) string {
 			return fmt.Sprintf("%d events with %d bytes are missing: %s", missing.Events, missing.Bytes, missing.Reason)
 		}
 	case session.Joined, session.Left, session.Delivered:
-		var ref session.RoomRef
-		if json.Unmarshal(e.Data, &ref) == nil {
-			return "room " + ref.Room
-		}
+		return ofRoom(e)
+	case session.Upgraded:
+		return "goes on over " + string(e.Data)
 	case session.ReceivedEnd:
 		return "the far end sends no more"
 	case session.SentEnd:
@@ -233,6 +244,25 @@ func (l *Lines) tale(e session.Event) string {
 		return "the far end never took the last " + string(e.Data) + " bytes"
 	}
 	return string(e.Data)
+}
+
+// ofRoom names the room that a session is a member of; in a room's own recording, the member.
+func ofRoom(e session.Event) string {
+	var ref session.RoomRef
+	if json.Unmarshal(e.Data, &ref) == nil && ref.Room != "" {
+		return "room " + ref.Room
+	}
+	var who session.Present
+	if json.Unmarshal(e.Data, &who) != nil {
+		return string(e.Data)
+	}
+	text := who.ID
+	for _, more := range []string{who.Name, who.Transport, who.Remote} {
+		if more != "" {
+			text += " " + more
+		}
+	}
+	return text
 }
 
 func (l *Lines) opening(info session.Info) string {

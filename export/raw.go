@@ -2,6 +2,7 @@ package export
 
 import (
 	"bufio"
+	"encoding/json"
 	"strconv"
 
 	"github.com/switchboard-relay/switchboard/session"
@@ -10,12 +11,14 @@ import (
 // span is a part of the bytes on record as sent, by their offset.
 type span struct{ from, to uint64 }
 
-// raw writes the bytes that crossed the wire. A room's own record has messages instead: their bytes are written.
+// raw writes the bytes that crossed the wire. A room's own record has messages instead: what a member over TCP got of them
+// is written.
 type raw struct {
 	out       *bufio.Writer
 	direction Direction
-	cuts      []span // on record as sent, but never sent; in order
-	sent      uint64 // bytes on record as sent so far
+	mapping   *session.Mapping // of the room
+	cuts      []span           // on record as sent, but never sent; in order
+	sent      uint64           // bytes on record as sent so far
 }
 
 func (r *raw) event(e session.Event) {
@@ -27,11 +30,25 @@ func (r *raw) event(e session.Event) {
 		r.out.Write(e.Data)
 	case session.Sent:
 		r.writeSent(e.Data)
-	case session.Message:
-		if m, err := session.ParseRoomMessage(e.Data); err == nil {
-			r.out.Write(m.Bytes)
+	case session.Opened:
+		var info session.Info
+		if json.Unmarshal(e.Data, &info) == nil {
+			r.mapping = info.Mapping
 		}
+	case session.Message:
+		r.message(e.Data)
 	}
+}
+
+func (r *raw) message(data []byte) {
+	m, err := session.ParseRoomMessage(data)
+	if err != nil {
+		return
+	}
+	if m.Kind == session.SaidEvent {
+		m.Bytes = r.mapping.AppendBytes(nil, m.Bytes, true)
+	}
+	r.out.Write(m.Bytes)
 }
 
 // writeSent writes what of the data lies outside of the cuts.

@@ -39,6 +39,15 @@ type Info struct {
 	Mapping *Mapping `json:"mapping,omitempty"`
 }
 
+// Datagrams reports whether each event of the session's bytes is a message of its own.
+func (i *Info) Datagrams() bool {
+	switch i.Transport {
+	case "udp", "ws", "wss", "socketio":
+		return true
+	}
+	return false
+}
+
 // AppendJSON appends what json.Marshal writes, without its cost: every session begins with it.
 func (i *Info) AppendJSON(b []byte) []byte {
 	field := func(name, value string, always bool) {
