@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,19 +13,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/switchboard-relay/switchboard/hub"
+	"github.com/switchboard-relay/switchboard/room"
 )
 
-// metrics serves the hub's counts to Prometheus. Nothing is counted twice: the numbers are read when they are asked
+// metrics serves the counts of hub and rooms to Prometheus. Nothing is counted twice: the numbers are read when they are asked
 // for.
 func (s *server) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&hubCollector{hub: s.Hub, version: s.Version, start: s.Start, logger: s.Logger})
+		&hubCollector{hub: s.Hub, rooms: s.Rooms, version: s.Version, start: s.Start, logger: s.Logger})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Timeout: 10 * time.Second})
 }
 
 type hubCollector struct {
 	hub     *hub.Hub
+	rooms   *room.Rooms
 	version string
 	start   time.Time
 	logger  *slog.Logger
@@ -55,6 +58,8 @@ var (
 	descRefused    = desc("refused_total", "Connections that were refused.", "listener", "reason")
 	descEnded      = desc("sessions_ended_total", "Sessions that ended, by cause.", "cause")
 	descBytes      = desc("bytes_total", "Bytes that passed, seen from Switchboard.", "direction")
+	descMembers    = desc("room_members", "Members that a room has now.", "room")
+	descMessages   = desc("room_messages_total", "Messages of a room's log, also of who came and went.", "room")
 	descWatchers   = desc("watchers", "Cursors that follow live sessions.")
 	descRecorded   = desc("recordings", "Recordings that are kept.")
 	descSize       = desc("recordings_bytes", "Their size on disk.")
@@ -75,7 +80,7 @@ var (
 )
 
 // Describe implements prometheus.Collector. It describes nothing, which makes the collector an unchecked one: what it
-// collects changes with the listeners.
+// collects changes with the listeners and the rooms.
 func (c *hubCollector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
@@ -94,6 +99,11 @@ func (c *hubCollector) Collect(ch chan<- prometheus.Metric) {
 		for reason, n := range l.Refusals {
 			counter(descRefused, n, l.Name, reason)
 		}
+	}
+	for _, r := range c.rooms.List() {
+		st, name := r.Status(), strings.ToValidUTF8(r.Name(), "\uFFFD") // other labels would panic
+		gauge(descMembers, float64(st.Members), name)
+		counter(descMessages, st.Offset, name)
 	}
 	st, err := c.hub.Stats(context.Background())
 	if err != nil {

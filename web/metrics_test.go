@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/switchboard-relay/switchboard/hub"
+	"github.com/switchboard-relay/switchboard/room"
+	"github.com/switchboard-relay/switchboard/session"
 )
 
 func TestMetricsTellOfSessionsListenersAndTheJournal(t *testing.T) {
@@ -47,6 +49,24 @@ func TestMetricsTellOfSessionsListenersAndTheJournal(t *testing.T) {
 		`switchboard_sessions_ended_total{cause="hung up"} 1`,
 		`switchboard_bytes_total{direction="received"} 5`, `switchboard_sessions_opened_total 2`, `switchboard_recordings 1`,
 		`switchboard_recording_failed 0`} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("the metrics lack the line %s", line)
+		}
+	}
+}
+
+func TestMetricsTellOfRooms(t *testing.T) {
+	h := open(t)
+	r, heard := h.openRoom(`the "den"`, room.Config{})
+	h.openRoom("bad\xffname", room.Config{})
+	check(t, r.Enter(session.Present{ID: "x"}))
+	for range 3 {
+		check(t, r.Say("", []byte("hello")))
+		heard.hears(t, session.SaidBytes, "hello")
+	}
+	_, text := h.do("vera", "GET", "/metrics", "")
+	for _, line := range []string{`switchboard_room_members{room="the \"den\""} 1`,
+		`switchboard_room_messages_total{room="the \"den\""} 3`, "switchboard_room_messages_total{room=\"bad\uFFFDname\"} 0"} {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			t.Errorf("the metrics lack the line %s", line)
 		}

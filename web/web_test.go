@@ -12,13 +12,16 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/auth"
+	"github.com/switchboard-relay/switchboard/bus"
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/index"
 	"github.com/switchboard-relay/switchboard/recording"
+	"github.com/switchboard-relay/switchboard/room"
 	"github.com/switchboard-relay/switchboard/service/echo"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
@@ -27,10 +30,30 @@ import (
 
 // house is a node with its REST interface on a real port.
 type house struct {
-	t    testing.TB
-	hub  *hub.Hub
-	data string
-	base string
+	t     testing.TB
+	hub   *hub.Hub
+	rooms *room.Rooms
+	log   journal
+	data  string
+	base  string
+}
+
+// journal is what was logged.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }
 
 // patience bounds every wait of a test.
@@ -39,13 +62,17 @@ const patience = 20 * time.Second
 func open(t testing.TB) *house {
 	t.Helper()
 	h := &house{t: t, data: t.TempDir()}
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	logger := slog.New(slog.NewTextHandler(&h.log, nil))
 	inbox := hub.NewInbox()
 	store, err := recording.Open(recording.Options{Dir: h.data, OnSealed: inbox.Add, Logger: logger})
 	check(t, err)
 	idx, err := index.Open(filepath.Join(h.data, "index.db"))
 	check(t, err)
 	h.hub, err = hub.New(hub.Options{Node: "n1", Store: store, Index: idx, Inbox: inbox, Logger: logger})
+	check(t, err)
+	wires, err := bus.Open(bus.Options{StoreDir: h.data + "/bus", Logger: logger})
+	check(t, err)
+	h.rooms, err = room.New(room.Options{Bus: wires, Store: store, Node: "n1", Logger: logger})
 	check(t, err)
 	keys, err := auth.New([]auth.Token{{Name: "vera", Role: auth.Viewer, SHA256: auth.Hash("vera")},
 		{Name: "otto", Role: auth.Operator, SHA256: auth.Hash("otto")}, {Name: "ada", Role: auth.Admin,
@@ -54,9 +81,8 @@ func open(t testing.TB) *house {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	h.base = "http://" + ln.Addr().String()
-	server := web.Server(web.New(web.Options{Hub: h.hub, Auth: keys, Version: "v9", Node: "n1", Data: h.data,
-		Start:  time.Now(),
-		Logger: logger}), logger)
+	server := web.Server(web.New(web.Options{Hub: h.hub, Rooms: h.rooms, Auth: keys, Version: "v9", Node: "n1",
+		Data: h.data, Start: time.Now(), Logger: logger}), logger)
 	served := make(chan struct{})
 	go func() { defer close(served); server.Serve(ln) }()
 	t.Cleanup(func() {
@@ -67,10 +93,12 @@ func open(t testing.TB) *house {
 		if err := h.hub.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
+		h.rooms.Close()
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 		h.hub.FinishIndex(context.Background())
+		wires.Close()
 		idx.Close()
 	})
 	return h
@@ -162,7 +190,11 @@ func (h *house) until(what string, f func() bool) {
 // do makes a request with a token and returns the answer's status and body.
 func (h *house) do(token, method, path, body string) (int, string) {
 	h.t.Helper()
-	resp := h.request(h.t.Context(), token, method, path, body)
+	return h.read(h.request(h.t.Context(), token, method, path, body))
+}
+
+func (h *house) read(resp *http.Response) (int, string) {
+	h.t.Helper()
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	check(h.t, err)
