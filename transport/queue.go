@@ -12,38 +12,68 @@ import (
 // ErrSlow says that more waited for the far end than the limit allows, or that it read nothing for too long.
 var ErrSlow = errors.New("the far end reads too slowly")
 
-// Queue lets bytes be pushed to a Conn by those who must not wait. What the socket takes goes out at once; the rest waits, up
-// to a limit, and a goroutine writes it while there is any. Conns that cannot write without waiting, as TLS, take the same
-// way through that goroutine. All writing to the Conn goes through its Queue.
+// Queue lets bytes be pushed to a Conn by those who must not wait. What the socket takes goes out at once; the rest
+// waits, up to a limit, and a goroutine writes it while there is any. A Conn that cannot write without waiting, as TLS,
+// takes the same way through that goroutine. All writing to the Conn goes through its Queue.
 type Queue struct {
 	conn   Conn // fixed after Init
 	failed func(error)
 	limit  int
 
-	mu     sync.Mutex
-	busy   bool     // the goroutine is there
-	chunks [][]byte // what waits, in order
-	size   int      // its bytes, with what is being written
-	err    error    // why nothing is written any more
-	idle   chan struct{}
+	mu       sync.Mutex
+	busy     bool          // the goroutine is there
+	shut     bool          // nothing more is taken
+	chunks   [][]byte      // what waits, in order
+	size     int           // its bytes, with what is being written
+	err      error         // why nothing is written any more
+	deadline int64         // of those who wait until nothing waits, in Unix ns; 0: none
+	changed  chan struct{} // closed when busy, err or deadline change; nil while nobody waits
 }
 
 const (
-	queueChunk = 64 << 10
+	queueChunk  = 64 << 10
+	queueRecord = 16 << 10 // for a Conn that cannot go on after a deadline, as TLS
+
 	// stallLimit is how long a far end may read nothing at all while something waits for it.
 	stallLimit = 30 * time.Second
 )
 
-// Init makes the queue ready. Failed is called once, in a goroutine of its own, if what waits cannot be written; it may be nil.
+// Init makes the queue ready: as much as limit, in bytes, may wait. Failed is called once, in a goroutine of its own,
+// if what waits cannot be written; it may be nil.
 func (q *Queue) Init(c Conn, limit int, failed func(error)) {
 	q.conn, q.limit, q.failed = c, limit, failed
 }
 
-// Push sends p behind what was pushed before, and never waits; p may be used again. All of it is taken, or an error is
-// returned: ErrSlow if more than the limit would wait, of more than one push.
+// Push sends p behind what was pushed before. It never waits, and p may be used again. All of p is taken, or the error
+// is why nothing can be sent any more: ErrSlow, if more would wait than the limit. A single push may exceed it.
 func (q *Queue) Push(p []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.shut {
+		return net.ErrClosed
+	}
+	return q.push(p, q.limit)
+}
+
+// pushLast is Push of what nothing follows.
+func (q *Queue) pushLast(p []byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.shut {
+		return net.ErrClosed
+	}
+	q.shut = true
+	return q.push(p, q.limit+len(p))
+}
+
+// shutNow has every further Push fail.
+func (q *Queue) shutNow() {
+	q.mu.Lock()
+	q.shut = true
+	q.mu.Unlock()
+}
+
+func (q *Queue) push(p []byte, limit int) error {
 	if q.err != nil {
 		return q.err
 	}
@@ -57,8 +87,9 @@ func (q *Queue) Push(p []byte) error {
 			return nil
 		}
 	}
-	if q.size > 0 && q.size+len(p) > q.limit { // one push may be larger: who pushes bounds it
+	if q.size > 0 && q.size+len(p) > limit {
 		q.err = fmt.Errorf("%w: more than %d bytes waited", ErrSlow, q.limit)
+		q.conn.SetWriteDeadline(time.Unix(1, 0)) // wakes the goroutine
 		return q.err
 	}
 	q.keep(p)
@@ -69,7 +100,7 @@ func (q *Queue) Push(p []byte) error {
 	return nil
 }
 
-// keep copies p behind what waits; q.mu is held.
+// keep copies p behind what waits. Chunks are as large as what waits already: little takes little.
 func (q *Queue) keep(p []byte) {
 	q.size += len(p)
 	if n := len(q.chunks); n > 0 {
@@ -80,62 +111,78 @@ func (q *Queue) keep(p []byte) {
 	}
 	for len(p) > 0 {
 		n := min(len(p), queueChunk)
-		chunk := make([]byte, n, chunkSize(n, q.size))
-		copy(chunk, p)
-		q.chunks = append(q.chunks, chunk)
+		q.chunks = append(q.chunks, append(make([]byte, 0, min(q.size, queueChunk)), p[:n]...))
 		p = p[n:]
 	}
 }
 
-// chunkSize is a chunk's capacity: small while little waits.
-func chunkSize(n, waiting int) int { return min(max(n, min(waiting, queueChunk)), queueChunk) }
-
 func (q *Queue) drain() {
 	for {
-		q.mu.Lock()
-		if len(q.chunks) == 0 || q.err != nil {
-			err := q.err
-			q.busy, q.chunks, q.size = false, nil, 0
-			if q.idle != nil {
-				close(q.idle)
-				q.idle = nil
-			}
-			q.mu.Unlock()
-			if err != nil && q.failed != nil {
-				q.failed(err)
-			}
+		chunk, err := q.next()
+		if err != nil && q.failed != nil {
+			q.failed(err)
+		}
+		if chunk == nil {
 			return
 		}
-		chunk := q.chunks[0]
-		q.chunks[0] = nil
-		q.chunks = q.chunks[1:]
-		q.mu.Unlock()
-		err := q.writeOut(chunk)
+		err = q.writeOut(chunk)
 		q.mu.Lock()
 		q.size -= len(chunk)
-		if err != nil && q.err == nil {
+		if q.err == nil {
 			q.err = err
 		}
 		q.mu.Unlock()
 	}
 }
 
-// writeOut writes a chunk for as long as any of it is taken.
+// next is the chunk to write, nil if there is none: then the goroutine is gone for all others.
+func (q *Queue) next() ([]byte, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.err == nil && len(q.chunks) > 0 {
+		chunk := q.chunks[0]
+		q.chunks[0] = nil
+		q.chunks = q.chunks[1:]
+		return chunk, nil
+	}
+	q.busy, q.chunks, q.size = false, nil, 0
+	q.conn.SetWriteDeadline(time.Time{})
+	q.tell()
+	return nil, q.err
+}
+
+// writeOut writes a chunk, for as long as any of it is taken.
 func (q *Queue) writeOut(chunk []byte) error {
-	for {
-		q.conn.SetWriteDeadline(time.Now().Add(stallLimit))
-		n, err := q.conn.Write(chunk)
-		if chunk = chunk[min(n, len(chunk)):]; len(chunk) == 0 {
-			return nil
+	_, oneTry := q.conn.(*stream)
+	for len(chunk) > 0 {
+		p := chunk
+		if oneTry {
+			p = p[:min(len(p), queueRecord)]
 		}
-		_, plain := q.conn.(*stream)
+		if err := q.arm(); err != nil {
+			return err
+		}
+		n, err := q.conn.Write(p)
+		chunk = chunk[n:]
 		switch {
+		case err == nil:
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return err
-		case n == 0 || plain: // TLS cannot go on after a deadline
+		case n == 0 || oneTry:
 			return fmt.Errorf("%w: nothing of what waited was read within %v", ErrSlow, stallLimit)
 		}
 	}
+	return nil
+}
+
+// arm sets the deadline of a write, unless nothing is to be written any more.
+func (q *Queue) arm() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.err != nil {
+		return q.err
+	}
+	return q.conn.SetWriteDeadline(time.Now().Add(stallLimit))
 }
 
 // Waiting is how many bytes wait.
@@ -145,27 +192,63 @@ func (q *Queue) Waiting() int {
 	return q.size
 }
 
-// Flush waits until nothing waits, but not longer than limit.
+// Flush waits until nothing waits, or until limit has passed, which is os.ErrDeadlineExceeded.
 func (q *Queue) Flush(limit time.Duration) error {
-	q.mu.Lock()
-	if !q.busy {
-		defer q.mu.Unlock()
-		return q.err
-	}
-	if q.idle == nil {
-		q.idle = make(chan struct{})
-	}
-	idle := q.idle
-	q.mu.Unlock()
-	select {
-	case <-idle:
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		return q.err
-	case <-time.After(limit):
-		return os.ErrDeadlineExceeded
+	return q.await(time.Now().Add(limit).UnixNano())
+}
+
+// await is Flush until the given time, or for 0 until the deadline, which may change meanwhile. A far end that does not
+// read has its limit in drain.
+func (q *Queue) await(until int64) error {
+	for {
+		changed, deadline, err := q.watch()
+		if changed == nil {
+			return err
+		}
+		if until != 0 {
+			deadline = until
+		}
+		if deadline == 0 {
+			<-changed
+			continue
+		}
+		timer := time.NewTimer(time.Until(time.Unix(0, deadline)))
+		select {
+		case <-changed:
+			timer.Stop()
+		case <-timer.C:
+			return os.ErrDeadlineExceeded
+		}
 	}
 }
 
-// Own is From of a connection that nobody else uses or closes from now on, as one that was hijacked from net/http.
-func Own(c net.Conn) Conn { return own(c) }
+// watch returns a channel that is closed at the next change, or nil when nothing waits or can be written.
+func (q *Queue) watch() (changed <-chan struct{}, deadline int64, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.busy {
+		return nil, 0, q.err
+	}
+	if q.changed == nil {
+		q.changed = make(chan struct{})
+	}
+	return q.changed, q.deadline, nil
+}
+
+// tell wakes those who watch.
+func (q *Queue) tell() {
+	if q.changed != nil {
+		close(q.changed)
+		q.changed = nil
+	}
+}
+
+func (q *Queue) setDeadline(t time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.deadline = 0
+	if !t.IsZero() {
+		q.deadline = t.UnixNano()
+	}
+	q.tell()
+}
