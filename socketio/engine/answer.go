@@ -45,6 +45,9 @@ func (c *Conn) write(w http.ResponseWriter, list []*Message, cost int) {
 	if p := c.polling; p != nil {
 		p.writing--
 		p.last = now
+		if now-c.pinged >= c.server.opt.PingTimeout/2 && c.isUnanswered() {
+			c.pinged = now // a ping may have been on its way for so long
+		}
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):

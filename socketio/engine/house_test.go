@@ -7,11 +7,13 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -447,5 +449,19 @@ func (s *socket) wantClose(code uint16) {
 			s.t.Errorf("close frame: got %d %q, want %d", got, p[2:], code)
 		}
 		return
+	}
+}
+
+// wantEnd reads until the connection ends.
+func (s *socket) wantEnd() {
+	s.t.Helper()
+	for {
+		_, _, err := s.tryRead()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			s.t.Fatal("a WebSocket was not ended")
+		}
+		if err != nil {
+			return
+		}
 	}
 }

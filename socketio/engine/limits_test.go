@@ -112,7 +112,8 @@ func TestSecondWebSocketsComeAtTheRateOfNewConnections(t *testing.T) {
 	t.Error("second WebSockets: got 10, want fewer")
 }
 
-// A client that talks more than it may is read slower. Its pongs wait behind what it said, and it is not ended for that.
+// A client that talks more than it may is read slower. Its pongs wait behind what it said, and it is not ended for
+// that.
 func TestAClientThatTalksTooMuchIsReadSlowerAndNotEnded(t *testing.T) {
 	const rate, total = 200, 600
 	got := make(chan time.Time, total)

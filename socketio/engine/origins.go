@@ -135,8 +135,8 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// AllowsOrigin reports whether a request is no page's, or that of a page that may connect by patterns of Options.Origins, for
-// handlers beside a Server that go by the same rules.
+// AllowsOrigin reports whether a request is no page's, or that of a page that may connect by patterns of
+// Options.Origins, for handlers beside a Server that go by the same rules.
 func AllowsOrigin(patterns []string, r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" || sameOrigin(origin, r.Host) {

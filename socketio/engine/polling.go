@@ -13,6 +13,7 @@ type polling struct {
 	writing int           // answers that are being written
 	posting bool          // a POST is being handled
 	last    time.Duration // when a poll was last there
+	pinging bool          // a ping waits for a poll
 	upgrade *upgrade      // the WebSocket that is to take over
 
 	// after the end
@@ -137,6 +138,9 @@ func (c *Conn) answer(g *poll) (list []*Message, cost int, wait time.Duration, r
 		list = []*Message{noopPacket}
 	case len(c.waiting) > 0:
 		list, c.waiting = c.waiting, nil
+		if p.pinging {
+			p.pinging, c.pinged = false, now // the client's time to answer begins here
+		}
 		for _, m := range list {
 			cost += m.cost()
 		}

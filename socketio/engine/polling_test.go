@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -60,9 +61,7 @@ func TestAPollWaitsUntilThereIsSomethingToSay(t *testing.T) {
 		t.Error("waiting: got 0 bytes, want some")
 	}
 	p.wantGet("4kept")
-	if got := c.Waiting(); got != 0 {
-		t.Errorf("waiting after the poll: got %d bytes, want none", got)
-	}
+	waitFor(t, "nothing waits behind the poll", func() bool { return c.Waiting() == 0 })
 }
 
 func TestABodyThatMakesNoSenseClosesTheConnection(t *testing.T) {
@@ -363,4 +362,31 @@ func TestAHandlerThatTakesLongToOpenDoesNotEndItsClient(t *testing.T) {
 	p := h.poll(4, "")
 	p.wantGet("2")
 	p.wantPost("3", 200)
+}
+
+func TestAClientThatReadsALongAnswerSlowlyIsNotEnded(t *testing.T) {
+	h := newHouse(t, options{Options: engine.Options{
+		PingInterval: 200 * time.Millisecond, PingTimeout: 400 * time.Millisecond, WriteLimit: 32 << 20}})
+	m := engine.NewMessage(make([]byte, 20<<20)) // more than sockets hold
+	a := h.ask("GET", h.url(4, "polling", ""), "")
+	c := h.next("open").conn
+	p := &poller{h: h, revision: 4, sid: sidOf(t, a.body)}
+	c.Send(m)
+	s, err := net.Dial("tcp", h.web.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	fmt.Fprintf(s, "GET /engine.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\n\r\n", p.sid)
+	s.SetReadDeadline(time.Now().Add(patience))
+	s.Read(make([]byte, 100))
+	time.Sleep(1500 * time.Millisecond) // longer than a client may be silent
+	if c.Closed() {
+		t.Fatal("the connection was ended while its client read")
+	}
+	io.CopyN(io.Discard, s, 20<<20)
+	p.wantPost("3", 200) // a ping may have been behind the message
+	p.wantGet("2")
+	p.wantPost("3", 200)
+	p.wantGet("2")
 }

@@ -121,6 +121,9 @@ func (c *Conn) switchTo(ws *transport.WebSocket) bool {
 		return false
 	}
 	c.waiting, c.held = nil, 0
+	if c.isUnanswered() {
+		c.pinged = c.server.now() // a ping may have been among them
+	}
 	c.live.Store(ws)
 	return true
 }

@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // sweep looks after connections, one shelf at a time, until the server is closed.
 func (s *Server) sweep() {
@@ -51,7 +48,7 @@ func (c *Conn) sweep(now, every time.Duration) {
 		go u.ws.Close() // its reader ends with it
 	}
 	due := c.pinged + opt.PingInterval
-	if c.older || now < due || time.Duration(c.seen.Load()) < c.pinged {
+	if c.older || now < due || c.isUnanswered() {
 		return
 	}
 	if c.pinged = due; now-due > 2*every {
@@ -69,12 +66,14 @@ func (c *Conn) ping() {
 	if c.polling == nil {
 		return // its WebSocket has not begun
 	}
+	c.polling.pinging = true
 	c.waiting = append(c.waiting, pingPacket)
 	c.held += pingPacket.cost()
 	c.polling.rouse()
 }
 
-var errNoPoll = errors.New("the client did not poll")
+// isUnanswered reports whether nothing came since the last ping; c.mu is held.
+func (c *Conn) isUnanswered() bool { return time.Duration(c.seen.Load()) < c.pinged }
 
 // endOverdue ends a connection whose client has not been heard for too long; c.mu is held. It is asked at each request,
 // too: whether one is late must not hang on when the sweep comes.
@@ -88,18 +87,21 @@ func (c *Conn) endOverdue(now time.Duration) bool {
 
 func (c *Conn) isOverdue(now time.Duration) bool {
 	opt := &c.server.opt
-	if p := c.polling; p != nil && p.get == nil && p.writing == 0 && now-p.last >= opt.PingInterval+opt.PingTimeout {
+	silence := opt.PingInterval + opt.PingTimeout
+	if p := c.polling; p != nil && p.get == nil && p.writing == 0 && now-p.last >= silence {
 		return true
 	}
 	late := func() bool {
-		seen := time.Duration(c.seen.Load())
 		if c.older {
-			return now-seen >= opt.PingInterval+opt.PingTimeout
+			return now-time.Duration(c.seen.Load()) >= silence
 		}
-		return seen < c.pinged && now-c.pinged >= opt.PingTimeout
+		return now-c.pinged >= opt.PingTimeout && c.isUnanswered()
 	}
 	if !late() {
 		return false
+	}
+	if p := c.polling; p != nil && (p.pinging || p.writing > 0) {
+		return false // it has not heard the ping, or not been able to
 	}
 	if ws := c.live.Load(); ws != nil && ws.Waiting() > 0 {
 		return false // a ping may wait behind it; a client that takes nothing is slow
