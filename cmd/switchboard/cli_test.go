@@ -43,6 +43,14 @@ func TestAWrongCommandLineIsOneLineThatSaysWhatToDo(t *testing.T) {
 		{[]string{"play", "x", "--from", "later"}, "must be a time from the start"},
 		{[]string{"send", "x", "--hex", "4g"}, "is not a hex digit"},
 		{[]string{"send", "x", "-e", `\q`}, "is no escape"},
+		{[]string{"say", "x"}, "say what? one TEXT is needed"},
+		{[]string{"say", "x", "two", "words"}, "one TEXT is needed"},
+		{[]string{"say", "x", ""}, "there is nothing to say"},
+		{[]string{"say", "", "x"}, `"switchboard rooms" lists the names`},
+		{[]string{"rooms", ""}, `"switchboard rooms" lists the names`},
+		{[]string{"say", "x", "--hex", "--event", "e", "1"}, "can't be used together"},
+		{[]string{"say", "x", "--event", "e", "1", "hello"}, `argument 2 is no JSON: hello: write a text in two pairs of quotes`},
+		{[]string{"say", "x", "--event", "disconnect"}, "choose another"},
 		{[]string{"export", "x", "--format", "mp4"}, "must be one of"},
 		{[]string{"connect", "127.0.0.1:8000"}, "must begin with tcp://, tls://, udp:// or unix://"},
 		{[]string{"connect", "tcp://127.0.0.1"}, "the port is missing"},
@@ -67,7 +75,7 @@ func TestHelpIsForEveryCommand(t *testing.T) {
 	if code != exitOK || !strings.Contains(out, "Usage: switchboard") {
 		t.Errorf("no arguments: got exit code %d, %q", code, out)
 	}
-	names := "serve check config ls watch kick send play export pin unpin rm connect verify version"
+	names := "serve check config ls watch kick send rooms say play export pin unpin rm connect verify version"
 	for _, name := range strings.Fields(names) {
 		code, help, said := runOnce(t, name, "--help")
 		if code != exitOK || !strings.HasPrefix(help, "Usage: switchboard "+name) || said != "" {
@@ -89,8 +97,8 @@ func TestVersionSaysWhatRuns(t *testing.T) {
 
 func TestWithoutAServerTheErrorSaysHowToStartOne(t *testing.T) {
 	dir := t.TempDir()
-	for _, args := range [][]string{{"ls"}, {"watch", "x"}, {"kick", "x"}, {"send", "x", "y"}, {"play", "x"},
-		{"export", "x"}, {"pin", "x"}, {"unpin", "x"}, {"rm", "x"}} {
+	for _, args := range [][]string{{"ls"}, {"watch", "x"}, {"kick", "x"}, {"send", "x", "y"}, {"rooms"},
+		{"rooms", "x"}, {"say", "x", "y"}, {"say", "x", "-"}, {"play", "x"}, {"export", "x"}, {"pin", "x"}, {"unpin", "x"}, {"rm", "x"}} {
 		code, _, said := runOnce(t, append(args, "--data", dir)...)
 		want := fmt.Sprintf("switchboard: no server runs on the data folder %s: start one with "+
 			"\"switchboard serve --data %s\", or name another with --data DIR or --server URL\n", dir, dir)

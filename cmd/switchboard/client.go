@@ -147,18 +147,31 @@ type apiError struct {
 
 func (e *apiError) Error() string { return e.Message }
 
-// call asks for one answer and decodes its JSON into answer, which may be nil.
+// call asks for one answer and decodes its JSON into answer, which may be nil. A body is JSON.
 func (c *client) call(ctx context.Context, method, path string, query url.Values, body []byte, answer any) error {
+	kind := ""
+	if body != nil {
+		kind = kindJSON
+	}
+	return c.ask(ctx, method, path, query, kind, body, answer)
+}
+
+// What a body is.
+const (
+	kindJSON  = "application/json"
+	kindBytes = "application/octet-stream"
+)
+
+// post is call with a body of any kind.
+func (c *client) post(ctx context.Context, path, kind string, body []byte, answer any) error {
+	return c.ask(ctx, http.MethodPost, path, nil, kind, body, answer)
+}
+
+func (c *client) ask(ctx context.Context, method, path string, query url.Values, kind string, body []byte,
+	answer any) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout,
 		fmt.Errorf("the server at %s did not answer within %v: is it overloaded?", c.base, requestTimeout))
 	defer cancel()
-	kind := ""
-	if body != nil {
-		kind = "application/json"
-		if strings.HasSuffix(path, "/send") {
-			kind = "application/octet-stream"
-		}
-	}
 	r, err := c.open(ctx, method, path, query, kind, body)
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -124,10 +123,7 @@ func writeJSON(std *stdio, list []session.Summary) error {
 	for i, s := range list {
 		out[i] = listed{s, s.Name}
 	}
-	enc := json.NewEncoder(std.out)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(out)
+	return writeIndented(std, out)
 }
 
 var sessionColumns = []column{

@@ -30,6 +30,8 @@ type commands struct {
 	Watch   WatchCmd   `cmd:"" help:"Follow a session: what was before, then what comes."`
 	Kick    KickCmd    `cmd:"" help:"End live sessions."`
 	Send    SendCmd    `cmd:"" help:"Send bytes to the far end of a live session."`
+	Rooms   RoomsCmd   `cmd:"" help:"List rooms, or one room's members."`
+	Say     SayCmd     `cmd:"" help:"Say something to a room."`
 	Play    PlayCmd    `cmd:"" help:"Play a session back in its own time."`
 	Export  ExportCmd  `cmd:"" help:"Write a session's bytes or events to a file."`
 	Pin     PinCmd     `cmd:"" help:"Keep recordings from being removed."`

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -31,7 +30,7 @@ func (c *SendCmd) Run(ctx context.Context, std *stdio) error {
 		input = std.in
 	}
 	if c.Hex || c.Escape || c.Text != "-" {
-		data, err := c.decode(input)
+		data, err := decodeText(input, c.Hex, c.Escape)
 		if err != nil {
 			return err
 		}
@@ -65,8 +64,7 @@ func sendAll(ctx context.Context, server *client, id session.ID, input io.Reader
 	for {
 		n, err := input.Read(chunk)
 		if n > 0 {
-			path := sessionPath(string(id)) + "/send"
-			if err := server.call(ctx, http.MethodPost, path, nil, chunk[:n], nil); err != nil {
+			if err := server.post(ctx, sessionPath(string(id))+"/send", kindBytes, chunk[:n], nil); err != nil {
 				return sent, err
 			}
 			sent += n
@@ -83,15 +81,16 @@ func sendAll(ctx context.Context, server *client, id session.ID, input io.Reader
 	}
 }
 
-func (c *SendCmd) decode(input io.Reader) ([]byte, error) {
+// decodeText reads what stands for bytes: hex digits, a text with escapes, or the bytes themselves.
+func decodeText(input io.Reader, asHex, escape bool) ([]byte, error) {
 	text, err := io.ReadAll(input)
 	if err != nil {
 		return nil, fmt.Errorf("read what to send: %w", err)
 	}
 	switch {
-	case c.Hex:
+	case asHex:
 		return parseHex(string(text))
-	case c.Escape:
+	case escape:
 		return parseEscapes(string(text))
 	}
 	return text, nil
