@@ -23,12 +23,12 @@ type RoomsCmd struct {
 
 // Run prints the list.
 func (c *RoomsCmd) Run(ctx context.Context, std *stdio) error {
+	if c.Name != nil {
+		return c.one(ctx, std, *c.Name)
+	}
 	server, err := c.find()
 	if err != nil {
 		return err
-	}
-	if c.Name != nil {
-		return c.one(ctx, std, server, *c.Name)
 	}
 	var list []room.Status
 	if err := server.call(ctx, http.MethodGet, "/api/v1/rooms", nil, nil, &list); err != nil {
@@ -49,8 +49,12 @@ func (c *RoomsCmd) Run(ctx context.Context, std *stdio) error {
 	return writeTable(std.out, roomColumns, rows, terminalWidth(std.out))
 }
 
-func (c *RoomsCmd) one(ctx context.Context, std *stdio, server *client, name string) error {
+func (c *RoomsCmd) one(ctx context.Context, std *stdio, name string) error {
 	path, err := roomPath(name)
+	if err != nil {
+		return err
+	}
+	server, err := c.find()
 	if err != nil {
 		return err
 	}
