@@ -15,7 +15,8 @@ import (
 )
 
 // bareRole is what this machine allows: a server with one thread that knows of the protocol only what the crowd needs,
-// joins what it reads at once, and gives it to every client by one write(2). No queues, no locks, no heartbeat, no limits.
+// joins what it reads at once, and gives it to every client by one write(2). It has no queues, no locks, no heartbeat and
+// no limits.
 const bareRole = "bare"
 
 type bare struct {

@@ -1,8 +1,8 @@
 //go:build linux
 
 // Command socketio measures Socket.IO: fan-out to a room, latency, idle memory, handshakes, clients that stall and
-// clients that are cut off. Beside it stand Node's socket.io, Centrifugo, and a loop that does little more than write(2).
-// The server has one processor and the load another.
+// clients that are cut off. Beside it stand Node's socket.io, Centrifugo, and a loop that does little more than
+// write(2). The server has one processor and the load another.
 package main
 
 import (

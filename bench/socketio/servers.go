@@ -52,6 +52,7 @@ type side struct {
 }
 
 var sides = []side{
+	{name: "serve", title: "switchboard serve", ours: true, ready: serveReady, start: startServe},
 	{name: "alone", title: "package socketio", ours: true, ready: always, start: startAlone},
 	{name: "node", title: "Node", ready: nodeReady, start: startNode},
 	{name: "centrifugo", title: "Centrifugo", ready: centrifugoReady, start: startCentrifugo},
