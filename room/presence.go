@@ -111,10 +111,9 @@ func (r *Room) sayAll(messages []session.RoomMessage) error {
 }
 
 // note keeps the members that other nodes hold, as they say it.
-func (r *Room) note(m *session.RoomMessage) {
+func (r *Room) note(m session.RoomMessage) {
 	var who session.Present
-	if m.Kind != session.SaidJoined && m.Kind != session.SaidLeft || m.From.Node() == r.rooms.opt.Node ||
-		json.Unmarshal(m.Bytes, &who) != nil {
+	if m.From.Node() == r.rooms.opt.Node || json.Unmarshal(m.Bytes, &who) != nil {
 		return
 	}
 	r.presence.mu.Lock()

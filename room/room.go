@@ -220,11 +220,14 @@ func (r *Room) receive(m *nats.Msg) {
 	msg.Offset = meta.Sequence.Stream
 	r.noteGap(rec, msg.Offset)
 	number := r.record(rec, &msg)
-	r.note(&msg)
+	comesOrGoes := msg.Kind == session.SaidJoined || msg.Kind == session.SaidLeft
+	if comesOrGoes {
+		r.note(msg)
+	}
 	for _, f := range r.followers {
 		f.Said(Message{RoomMessage: msg, Number: number, Recording: rec.info.ID})
 	}
-	if msg.Kind == session.SaidJoined || msg.Kind == session.SaidLeft || r.members.Load() == 0 {
+	if comesOrGoes || r.members.Load() == 0 {
 		return
 	}
 	p := publication{from: msg.From, data: msg.Bytes, number: number, session: rec.info.ID, others: msg.Others}
