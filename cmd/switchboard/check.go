@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/switchboard-relay/switchboard"
 )
@@ -41,7 +42,8 @@ func explain(w io.Writer, conf switchboard.Config) {
 	fmt.Fprintf(w, "Retention    age %s, size %s\n", cmp.Or(r.Retention.MaxAge, "unlimited"),
 		cmp.Or(r.Retention.MaxSize, "unlimited"))
 	for _, l := range conf.Listeners {
-		fmt.Fprintf(w, "\n%s\n  listens on %s and runs %s\n", l.Name, l.Listen, describe(l.Service))
+		over, _, _ := strings.Cut(l.Listen, ":")
+		fmt.Fprintf(w, "\n%s\n  listens on %s and runs %s\n", l.Name, l.Listen, describe(l.Service, over))
 		if l.Service == "relay" {
 			fmt.Fprintf(w, "  upstream %s, dialled for at most %s\n", l.Upstream, cmp.Or(l.DialTimeout, "5s"))
 		}

@@ -132,7 +132,7 @@ func (c *ServeCmd) printWelcome(w io.Writer, sb *switchboard.Switchboard) {
 	fmt.Fprintf(w, "Switchboard %s, node %s\n\nListeners\n", version(), sb.Hub().Node())
 	var rows [][]string
 	for _, l := range sb.Hub().Listeners() {
-		rows = append(rows, []string{l.Name, l.Transport + "://" + sb.Addr(l.Name).String(), describe(l.Service)})
+		rows = append(rows, []string{l.Name, listenerURL(sb, &l), describe(l.Service, l.Transport)})
 	}
 	if len(rows) == 0 {
 		fmt.Fprintln(w, "  none: the configuration has no listeners")
@@ -173,13 +173,29 @@ func writeAligned(w io.Writer, rows [][]string) {
 	}
 }
 
-func describe(service string) string {
+// listenerURL is where a listener listens, with the port that it got and the path that it serves.
+func listenerURL(sb *switchboard.Switchboard, l *hub.ListenerStatus) string {
+	at := transport.Address{Transport: l.Transport, Host: sb.Addr(l.Name).String()}
+	if configured, err := transport.ParseListenAddress(l.Address); err == nil {
+		at.Path = configured.Path
+	}
+	return at.String()
+}
+
+// describe says what a listener does with what comes over a transport.
+func describe(service, over string) string {
 	switch service {
 	case "sink":
 		return "sink: receives, answers nothing"
 	case "echo":
 		return "echo: answers every chunk"
 	case "room":
+		switch over {
+		case "socketio":
+			return "room: what is said, as events"
+		case "ws":
+			return "room: every message goes to all"
+		}
 		return "room: every chunk goes to every client"
 	case "relay":
 		return "relay: to its upstream and back"
@@ -198,8 +214,7 @@ func (c *ServeCmd) suggestions(sb *switchboard.Switchboard) (rows [][]string) {
 		rows = append(rows, []string{"export SWITCHBOARD_DATA=" + shellQuote(absolute(sb.Data()))})
 	}
 	if l := tryFirst(sb.Hub().Listeners()); l != nil {
-		url := l.Transport + "://" + sb.Addr(l.Name).String()
-		rows = append(rows, []string{program + " connect " + shellQuote(url), "# type something; Ctrl-C ends"})
+		rows = append(rows, []string{program + " connect " + shellQuote(listenerURL(sb, l)), "# type something; Ctrl-C ends"})
 	}
 	return append(rows, []string{program + " ls", "# every session, live and recorded"})
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +19,8 @@ http: {listen: "127.0.0.1:0"}
 listeners:
   - {name: a-long-name-of-a-listener, listen: "udp://127.0.0.1:0", service: sink}
   - {name: chat, listen: "unix://SOCKET", service: room}
+  - {name: page, listen: "socketio://127.0.0.1:0", service: room, room: chat}
+  - {name: plain, listen: "ws://127.0.0.1:0/ws", service: room, room: chat}
   - {name: echo, listen: "tcp://[::1]:0", service: echo}
 `
 
@@ -98,7 +101,13 @@ func TestWhatServePrintsIsAlignedAndItsCommandsWorkWhenPasted(t *testing.T) {
 			t.Errorf("%q stand in columns %v; want one:\n%s", marks, columns, strings.Join(rows, "\n"))
 		}
 	}
-	aligned(listeners, "udp://", "unix://", "tcp://")
+	aligned(listeners, "udp://", "unix://", "tcp://", "socketio://", "ws://")
+	host := regexp.MustCompile(`REST +http://(.*)/api/v1/`).FindStringSubmatch(strings.Join(lines, "\n"))[1]
+	for _, want := range []string{"socketio://" + host + "/socket.io ", "ws://" + host + "/ws "} { // REST's own address
+		if !strings.Contains(strings.Join(listeners, "\n"), want) {
+			t.Errorf("no listener is said to be at %q:\n%s", want, strings.Join(listeners, "\n"))
+		}
+	}
 	aligned(listeners, "sink:", "room:", "echo:")
 	aligned(try, "# ")
 	script := strings.Join(try, "\n")
