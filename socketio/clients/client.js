@@ -92,6 +92,14 @@ class Client {
     await this.upgraded()
   }
 
+  // pings waits for heartbeats: pings of the server, or its answers to those of a 2.x client.
+  async pings (n) {
+    const [of, event] = this.version === 2 ? [this.socket, 'pong'] : [this.socket.io, 'ping']
+    let came = 0
+    of.on(event, () => { came++; this.changed() })
+    await this.until(`${n} heartbeats`, () => came >= n || this.ends.length)
+  }
+
   async ended (n = 1) {
     await this.until(`disconnection ${n}`, () => this.ends.length >= n)
     return this.ends[n - 1]

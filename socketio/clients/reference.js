@@ -14,7 +14,7 @@ const servers = {
   '/plain/': {},
   '/brief/': { connectionStateRecovery: { maxDisconnectionDuration: 400 } },
   '/pulse/': {
-    pingInterval: 300, pingTimeout: 1000, connectTimeout: 1000,
+    pingInterval: 300, pingTimeout: 2000, connectTimeout: 1000,
     connectionStateRecovery: { maxDisconnectionDuration: 120_000 }
   },
   '/polling/': { transports: ['polling'] },

@@ -99,7 +99,7 @@ module.exports = [
 
   test('an idle connection is kept by its pings', async t => {
     const client = await t.connect('/', { path: '/pulse/' })
-    await t.pause(2000)
+    await client.pings(4)
     same(client.ends, [], 'disconnections')
     client.emit('say', 'still here')
     await client.gets('said', 'still here')
