@@ -51,14 +51,16 @@ func TestAHandshakeTellsWhatTheServerOffers(t *testing.T) {
 			t.Errorf("Content-Type: got %q, want text", got)
 		}
 		if c.Revision() != revision || c.Transport() != "polling" || c.Remote() == "" {
-			t.Errorf("got revision %d over %s from %q, want %d over polling", c.Revision(), c.Transport(), c.Remote(), revision)
+			t.Errorf("got revision %d over %s from %q, want %d over polling",
+				c.Revision(), c.Transport(), c.Remote(), revision)
 		}
 		s := h.dial(revision, "")
 		_, open := s.read()
 		c = h.next("open").conn
 		check("websocket", open, c.ID())
 		if c.Revision() != revision || c.Transport() != "websocket" || c.Remote() != s.LocalAddr().String() {
-			t.Errorf("got revision %d over %s from %q, want %d over websocket", c.Revision(), c.Transport(), c.Remote(), revision)
+			t.Errorf("got revision %d over %s from %q, want %d over websocket",
+				c.Revision(), c.Transport(), c.Remote(), revision)
 		}
 	}
 	if got := h.engine.Len(); got != 4 {
@@ -159,11 +161,13 @@ func TestTransportsAndRevisionsCanBeRefused(t *testing.T) {
 func TestAHandlerCanRefuseAConnection(t *testing.T) {
 	refusal := error(&engine.Refusal{Status: 401, Message: "who are you?"})
 	h := newHouse(t, options{open: func(*engine.Conn, *http.Request) error { return refusal }})
-	if a := h.ask("GET", h.url(4, "polling", ""), ""); a.status != 401 || a.body != `{"code":4,"message":"who are you?"}` {
+	a := h.ask("GET", h.url(4, "polling", ""), "")
+	if a.status != 401 || a.body != `{"code":4,"message":"who are you?"}` {
 		t.Errorf("polling: got %d %s, want 401 with the handler's words", a.status, a.body)
 	}
 	refusal = errors.New("a secret")
-	if a := h.ask("GET", h.url(4, "polling", ""), ""); a.status != 403 || a.body != `{"code":4,"message":"Forbidden"}` {
+	a = h.ask("GET", h.url(4, "polling", ""), "")
+	if a.status != 403 || a.body != `{"code":4,"message":"Forbidden"}` {
 		t.Errorf("polling: got %d %s, want 403 without the error", a.status, a.body)
 	}
 	if _, err := h.tryDial(4, ""); err == nil {

@@ -71,7 +71,8 @@ func TestAnAddressHasNoMoreConnectionsThanItMay(t *testing.T) {
 }
 
 func TestNewConnectionsOfAnAddressComeAtARate(t *testing.T) {
-	h := newHouse(t, options{Options: engine.Options{HandshakeRate: 20, MaxConnections: -1, MaxPerAddress: -1, Address: from}})
+	h := newHouse(t, options{Options: engine.Options{
+		HandshakeRate: 20, MaxConnections: -1, MaxPerAddress: -1, Address: from}})
 	ask := func(from string) int { return h.ask("GET", h.url(4, "polling", "&from="+from), "").status }
 	began, n := time.Now(), 0
 	for ask("10.0.0.1") == 200 {
@@ -118,7 +119,8 @@ func TestAClientThatTalksTooMuchIsReadSlowerAndNotEnded(t *testing.T) {
 	const rate, total = 200, 600
 	got := make(chan time.Time, total)
 	h := newHouse(t, options{
-		Options: engine.Options{MessageRate: rate, PingInterval: 200 * time.Millisecond, PingTimeout: 100 * time.Millisecond},
+		Options: engine.Options{
+			MessageRate: rate, PingInterval: 200 * time.Millisecond, PingTimeout: 100 * time.Millisecond},
 		message: func(*engine.Conn, []byte, bool) error {
 			got <- time.Now()
 			return nil

@@ -8,7 +8,8 @@ import (
 )
 
 func TestPagesOfTheOriginsThatAreNamedMayConnect(t *testing.T) {
-	list := []string{"https://example.org", "http://127.0.0.1:*", "http://[::1]:*", "https://*.example.net", "http://port.example:8080"}
+	list := []string{"https://example.org", "http://127.0.0.1:*", "http://[::1]:*", "https://*.example.net",
+		"http://port.example:8080"}
 	for _, c := range []struct {
 		origins []string
 		origin  string
@@ -92,13 +93,14 @@ func TestAPreflightIsAnswered(t *testing.T) {
 }
 
 func TestAnOriginThatCannotBeIsNamed(t *testing.T) {
-	for _, s := range []string{"", "example.org", "https://", "https://example.org/", "https://*", "https://a.*.example.org",
-		"https://*example.org", "https://example.org:port", "https://*."} {
+	for _, s := range []string{"", "example.org", "https://", "https://example.org/", "https://*",
+		"https://a.*.example.org", "https://*example.org", "https://example.org:port", "https://*."} {
 		if err := engine.CheckOrigin(s); err == nil || !strings.Contains(err.Error(), "must be as") {
 			t.Errorf("%q: got %v, want an error that says what would be right", s, err)
 		}
 	}
-	for _, s := range []string{"*", "https://example.org", "http://localhost:*", "https://*.example.org:8443", "http://[::1]:80"} {
+	for _, s := range []string{"*", "https://example.org", "http://localhost:*", "https://*.example.org:8443",
+		"http://[::1]:80"} {
 		if err := engine.CheckOrigin(s); err != nil {
 			t.Errorf("%q: got %v, want no error", s, err)
 		}

@@ -227,8 +227,8 @@ func TestABodyOverTheLimitIsRefused(t *testing.T) {
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(c, "POST /engine.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"+
-		"3e9\r\n4%s\r\n0\r\n\r\n", p.sid, strings.Repeat("y", 1000))
+	fmt.Fprintf(c, "POST /engine.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\n"+
+		"Transfer-Encoding: chunked\r\n\r\n3e9\r\n4%s\r\n0\r\n\r\n", p.sid, strings.Repeat("y", 1000))
 	status := make([]byte, 12)
 	if c.Read(status); string(status) != "HTTP/1.1 413" {
 		t.Errorf("POST without a length: got %q, want 413", status)
@@ -263,7 +263,8 @@ func TestPollingHasItsHeartbeat(t *testing.T) {
 }
 
 func TestAClientThatDoesNotAnswerIsEndedByPingTimeout(t *testing.T) {
-	h := newHouse(t, options{Options: engine.Options{PingInterval: 100 * time.Millisecond, PingTimeout: 50 * time.Millisecond}})
+	h := newHouse(t, options{Options: engine.Options{
+		PingInterval: 100 * time.Millisecond, PingTimeout: 50 * time.Millisecond}})
 	p := h.poll(4, "") // and never polls
 	h.wantClosed(engine.PingTimeout)
 	p.wantGone()

@@ -85,7 +85,8 @@ func TestASecondWebSocketIsAcceptedAndClosed(t *testing.T) {
 func TestAWebSocketThatDoesNotProbeIsClosedAndPollingGoesOn(t *testing.T) {
 	h := newHouse(t, options{Options: engine.Options{UpgradeTimeout: 200 * time.Millisecond, PingTimeout: time.Second}})
 	p := h.poll(4, "")
-	for _, c := range [][]string{{"4hello"}, {"5"}, {"2"}, {"2probe", "2probe"}, {"2probe", "4hello"}, {""}, {}, {"2probe"}} {
+	for _, c := range [][]string{
+		{"4hello"}, {"5"}, {"2"}, {"2probe", "2probe"}, {"2probe", "4hello"}, {""}, {}, {"2probe"}} {
 		s := p.probe()
 		s.send(c...)
 		if len(c) > 0 && c[0] == "2probe" {
