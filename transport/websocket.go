@@ -34,11 +34,11 @@ type WebSocket struct {
 	in       *input // while what came in is handled
 	got      int    // bytes in it
 	rest     []byte // what is not handled yet: the beginning of a frame
-	ready    bool   // rest is more than the beginning of a frame
 	message  []byte // the fragments so far
-	kind     Op     // of the message that comes in fragments; 0 if none does
 	ping     []byte // the newest that was not answered
 	received error  // why nothing more will be received
+	ready    bool   // rest is more than the beginning of a frame
+	kind     Op     // of the message that comes in fragments; 0 if none does
 
 	leaving atomic.Bool // what comes in is thrown away
 }

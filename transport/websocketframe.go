@@ -64,22 +64,22 @@ type frameHeader struct {
 	n    uint64 // bytes of payload
 }
 
-// parseFrameHeader reads the header of a client's frame. Bad is what is wrong with it, which may show before it is
-// whole.
-func parseFrameHeader(p []byte) (h frameHeader, whole bool, bad string) {
+// parse reads the header of a client's frame. Bad is what is wrong with it, which may show before it is whole.
+func (h *frameHeader) parse(p []byte) (whole bool, bad string) {
+	h.size, h.n = 0, 0
 	if len(p) < 2 {
-		return h, false, ""
+		return false, ""
 	}
 	h.fin, h.op, h.size, h.n = p[0]&0x80 != 0, Op(p[0]&0x0f), 6, uint64(p[1]&0x7f)
 	switch {
 	case p[0]&0x70 != 0:
-		return h, false, "reserved bits are set"
+		return false, "reserved bits are set"
 	case p[1]&0x80 == 0:
-		return h, false, "a frame is not masked"
+		return false, "a frame is not masked"
 	case h.op > OpBinary && h.op < OpClose || h.op > OpPong:
-		return h, false, "an unknown kind of frame"
+		return false, "an unknown kind of frame"
 	case h.op >= OpClose && (!h.fin || h.n > maxControl):
-		return h, false, "a control frame is long or in fragments"
+		return false, "a control frame is long or in fragments"
 	}
 	switch h.n {
 	case 126:
@@ -88,7 +88,7 @@ func parseFrameHeader(p []byte) (h frameHeader, whole bool, bad string) {
 		h.size = 14
 	}
 	if len(p) < h.size {
-		return h, false, ""
+		return false, ""
 	}
 	switch h.size {
 	case 8:
@@ -98,7 +98,7 @@ func parseFrameHeader(p []byte) (h frameHeader, whole bool, bad string) {
 	}
 	h.mask = [4]byte(p[h.size-4:])
 	if h.n>>63 != 0 {
-		return h, false, "a frame of impossible length"
+		return false, "a frame of impossible length"
 	}
-	return h, true, ""
+	return true, ""
 }

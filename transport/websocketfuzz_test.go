@@ -94,7 +94,7 @@ func expect(said []byte) (heard []string) {
 		switch {
 		case err == io.EOF && before == 0 && kind == 0:
 			return append(heard, io.EOF.Error())
-		case err != nil && err != ws.ErrHeaderLengthMSB && len(said) > 0:
+		case err != nil:
 			return append(heard, "cut")
 		}
 		p := make([]byte, min(h.Length, int64(r.Len())))

@@ -11,15 +11,16 @@ import (
 // parse handles the whole frames at the front of p, which it changes, and returns how long they are. It stops early,
 // when there may be more, for an error of take, and behind the first message if one is set.
 func (s *WebSocket) parse(p []byte, one bool, take func(binary bool, p []byte) error) (n int, more bool, err error) {
+	var h frameHeader
 	for {
-		h, whole, bad := parseFrameHeader(p[n:])
+		whole, bad := h.parse(p[n:])
 		if bad != "" {
 			return n, false, s.broken(CloseProtocol, bad)
 		}
 		if !whole {
 			return n, false, nil
 		}
-		if err := s.refuse(h); err != nil {
+		if err := s.refuse(&h); err != nil {
 			return n, false, err
 		}
 		begin := n + h.size
@@ -35,7 +36,7 @@ func (s *WebSocket) parse(p []byte, one bool, take func(binary bool, p []byte) e
 			}
 			continue
 		}
-		message, kind, whole := s.assemble(h, payload)
+		message, kind, whole := s.assemble(&h, payload)
 		if !whole {
 			continue
 		}
@@ -49,7 +50,7 @@ func (s *WebSocket) parse(p []byte, one bool, take func(binary bool, p []byte) e
 }
 
 // refuse says what is wrong with a frame at this place, before room is made for it.
-func (s *WebSocket) refuse(h frameHeader) error {
+func (s *WebSocket) refuse(h *frameHeader) error {
 	switch {
 	case h.op >= OpClose:
 		return nil
@@ -62,7 +63,7 @@ func (s *WebSocket) refuse(h frameHeader) error {
 }
 
 // assemble returns the message that the payload of a frame completes, and its kind.
-func (s *WebSocket) assemble(h frameHeader, payload []byte) (message []byte, kind Op, whole bool) {
+func (s *WebSocket) assemble(h *frameHeader, payload []byte) (message []byte, kind Op, whole bool) {
 	if h.fin && s.kind == 0 {
 		return payload, h.op, true
 	}

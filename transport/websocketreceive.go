@@ -159,7 +159,8 @@ func (a *arrival) needs() int {
 	if len(a.rest) == 0 {
 		return 0
 	}
-	h, _, _ := parseFrameHeader(a.rest)
+	var h frameHeader
+	h.parse(a.rest)
 	return h.size + int(h.n)
 }
 
