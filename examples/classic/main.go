@@ -40,6 +40,7 @@ func run(listen, room, client string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer ln.Close()
 	fmt.Fprintf(out, "The page is at http://%s/; what you type here goes to everybody in the room.\n", ln.Addr())
 	failed := make(chan error, 2)
 	go func() { failed <- http.Serve(ln, handler(client)) }()

@@ -9,20 +9,19 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"flag"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/switchboard-relay/switchboard/internal/npm"
 )
 
 var only = flag.String("only", "", "run the cases whose names contain these `words`")
 
 func TestStockClientsGetWhatTheyAskForByEveryTransport(t *testing.T) {
-	install(t)
+	npm.Install(t, ".", false) // reference.js is run by hand
 	url := startServer(t)
 	for _, version := range []string{"4", "3", "2"} {
 		for _, transport := range []string{"upgrade", "polling", "websocket"} {
@@ -52,52 +51,4 @@ func runCases(t *testing.T, url, version, transport string) {
 	if err != nil && !t.Failed() {
 		t.Errorf("run.js ended: %v\n%s", err, &failed)
 	}
-}
-
-// install has the clients ready: it downloads them if they are not there, or are not those of package-lock.json.
-func install(t *testing.T) {
-	t.Helper()
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Fatalf("the test runs JavaScript clients in Node, but there is no %s: make deps installs it", program)
-		}
-	}
-	if installed(t) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "npm", "ci", "--omit=dev", "--ignore-scripts").CombinedOutput()
-	if err != nil {
-		t.Fatalf("the JavaScript clients could not be downloaded; without a network, run npm ci in socketio/clients elsewhere "+
-			"and bring its node_modules here: %v\n%s", err, out)
-	}
-}
-
-// installed reports whether all packages of package-lock.json are there, in their versions, but for those of reference.js.
-func installed(t *testing.T) bool {
-	t.Helper()
-	type pack struct {
-		Version string
-		Dev     bool
-	}
-	var lock struct{ Packages map[string]pack }
-	p, err := os.ReadFile("package-lock.json")
-	if err == nil {
-		err = json.Unmarshal(p, &lock)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for folder, want := range lock.Packages {
-		if folder == "" || want.Dev {
-			continue
-		}
-		var got pack
-		p, err := os.ReadFile(filepath.Join(folder, "package.json"))
-		if err != nil || json.Unmarshal(p, &got) != nil || got.Version != want.Version {
-			return false
-		}
-	}
-	return true
 }
