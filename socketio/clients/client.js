@@ -94,7 +94,11 @@ class Client {
 
   // pings waits for heartbeats: pings of the server, or its answers to those of a 2.x client.
   async pings (n) {
-    const [of, event] = this.version === 2 ? [this.socket, 'pong'] : [this.socket.io, 'ping']
+    const [of, event] = {
+      2: [this.socket, 'pong'],
+      3: [this.engine, 'pong'], // its word for having answered a ping
+      4: [this.socket.io, 'ping']
+    }[this.version]
     let came = 0
     of.on(event, () => { came++; this.changed() })
     await this.until(`${n} heartbeats`, () => came >= n || this.ends.length)
