@@ -97,6 +97,7 @@ func (sb *Switchboard) webHandler(conf ListenerConfig, addr transport.Address, l
 	writeLimit, _ := ParseSize(cmp.Or(conf.WriteLimit, "1MiB"))
 	return &webHandler{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !engine.AllowsOrigin(conf.Origins, r) {
+			l.Refused("foreign origin")
 			http.Error(w, "pages of this origin may not connect: the listener's origins have it not", http.StatusForbidden)
 			return
 		}

@@ -355,6 +355,11 @@ func TestForeignPagesAndNamesAreRefused(t *testing.T) {
 			t.Errorf("%s under another name: %s", path, res.Status)
 		}
 	}
+	for _, l := range sb.Hub().Listeners() {
+		if l.Transport != "tcp" && l.Transport != "udp" && l.Refusals["foreign origin"] != 3 {
+			t.Errorf("%s counts %v as refused; want 3 of a foreign origin", l.Name, l.Refusals)
+		}
+	}
 }
 
 func TestTooManySessionsAreRefusedAsSuch(t *testing.T) {

@@ -268,6 +268,13 @@ func (l *Listener) refuse(err error) {
 	case transportHandshake(err):
 		reason = "tls handshake"
 	}
+	l.refusedFor(reason, err)
+}
+
+// Refused counts a connection that whoever serves the listener's protocol refused, by reason.
+func (l *Listener) Refused(reason string) { l.refusedFor(reason, reason) }
+
+func (l *Listener) refusedFor(reason string, detail any) {
 	l.refused.Add(1)
 	l.mu.Lock()
 	l.refusals[reason]++
@@ -275,7 +282,7 @@ func (l *Listener) refuse(err error) {
 	l.mu.Unlock()
 	if first {
 		l.hub.logger.Warn("connections are refused; further ones are only counted",
-			"listener", l.config().Name, "reason", err)
+			"listener", l.config().Name, "reason", detail)
 	}
 }
 

@@ -43,6 +43,17 @@ func (svc *SocketIO) observe(client *socketio.Client, _ *http.Request) (socketio
 	return c, nil
 }
 
+// refusals are the engine's words for what a listener counts as refused; what the listener refuses itself, and what only makes
+// a client begin anew, is not among them.
+var refusals = map[string]string{"origin": "foreign origin", "address": "too many from one address",
+	"rate": "too many new ones from one address", "revision": "unsupported protocol", "jsonp": "unsupported protocol"}
+
+func (svc *SocketIO) refused(reason string) {
+	if word := refusals[reason]; word != "" {
+		svc.opt.Listener.Refused(word)
+	}
+}
+
 // of is the connection of a socket.
 func of(s *socketio.Socket) *connection { return s.Client().Observer().(*connection) }
 

@@ -42,7 +42,7 @@ type SocketIO struct {
 // NewSocketIO makes a SocketIO. The caller calls Close.
 func NewSocketIO(opt SocketIOOptions) (*SocketIO, error) {
 	svc := &SocketIO{opt: opt, conf: opt.Room.Config(), members: map[session.ID]*socketio.Socket{}}
-	opt.Server.Observe = svc.observe
+	opt.Server.Observe, opt.Server.OnRefused = svc.observe, svc.refused
 	opt.Server.Recovery.RunMiddleware = true // it notes the membership
 	svc.server = socketio.New(opt.Server)
 	svc.namespace = svc.server.Of(opt.Namespace)

@@ -33,6 +33,9 @@ type Options struct {
 	HandshakeRate  float64 // new connections a second from one address; 100, with a burst of ten times that
 	MessageRate    float64 // packets a second of one client, read slower beyond; 1,000, with a burst of twice that
 
+	// OnRefused is told of each request that is refused, by the names of Stats.Refused. It must not wait.
+	OnRefused func(reason string)
+
 	// Address is where a request comes from, for the limits and Conn.Remote: "HOST:PORT" or "HOST"; default is the
 	// request's RemoteAddr. Behind a proxy it would read the header that the proxy sets.
 	Address func(*http.Request) string

@@ -67,6 +67,9 @@ var jsonType = []string{"application/json"}
 
 func (s *Server) refuse(w http.ResponseWriter, why *refusal) {
 	s.counts.refuse(why.name)
+	if s.opt.OnRefused != nil {
+		s.opt.OnRefused(why.name)
+	}
 	h := w.Header()
 	h["Content-Type"] = jsonType
 	h["Cache-Control"] = noStore
