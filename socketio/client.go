@@ -96,8 +96,13 @@ func (c *Client) Sockets() []*Socket {
 	return append([]*Socket(nil), c.sockets...)
 }
 
-// Close ends the connection, and with it every socket on it. It does not wait; what was sent before goes out first.
-func (c *Client) Close() { c.shard.add(op{kind: opClose, client: c}) }
+// Close disconnects every socket on the connection, and ends it. It does not wait; what was sent before goes out first.
+func (c *Client) Close() {
+	for _, s := range c.Sockets() {
+		s.Disconnect()
+	}
+	c.shard.add(op{kind: opClose, client: c})
+}
 
 // task is a packet that waits for its handler, or the connection's end.
 type task struct {

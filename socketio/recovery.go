@@ -70,7 +70,7 @@ const idLength = 20
 // former is the socket that the client had, whether its end was noticed or not; n.mu is held.
 func (n *Namespace) former(l *lost) *Socket {
 	s := n.sockets[l.id]
-	if v := n.saved[l.id]; v != nil {
+	if v := n.saved[l.id]; v != nil && time.Now().Before(v.until) { // what is past its time, sweep lets go of
 		s = v.socket
 	}
 	if s == nil || subtle.ConstantTimeCompare([]byte(s.secret), []byte(l.secret)) != 1 {

@@ -140,7 +140,6 @@ func (c *connection) hangUp() {
 	end := c.session.Ended()
 	for _, s := range c.client.Sockets() {
 		s.Emit("ended", ended{end.Cause, end.By, end.Reason}) // an error is the connection's end
-		s.Disconnect()
 	}
 	c.client.Close()
 }
