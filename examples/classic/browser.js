@@ -1,4 +1,4 @@
-// Drives a browser for classic_test.go: each line on stdin is a command in JSON, each on stdout its answer. It ends with stdin.
+// Drives a browser for classic_test.go: each line on stdin is a command in JSON, each on stdout its answer.
 'use strict'
 const readline = require('node:readline')
 const { chromium } = require('playwright-core')
@@ -7,7 +7,7 @@ const limit = 15_000 // ms, of each wait
 const pages = new Map()
 let browser
 
-// tap makes the page's socket, and the events that it gets, visible to the commands. It runs in the page before all else.
+// tap makes the page's socket, and the events that it gets, visible to the commands; it runs in the page first.
 function tap () {
   window.got = []
   Object.defineProperty(window, 'io', {
@@ -64,13 +64,29 @@ const commands = {
   },
   async said ({ page }) { return page.evaluate(said) },
   async sees ({ page, text }) {
-    await waits(page, (text) => Array.from(document.querySelectorAll('#messages span')).some((s) => s.textContent === text),
-      text, said)
+    const shown = (text) => Array.from(document.querySelectorAll('#messages span')).some((s) => s.textContent === text)
+    await waits(page, shown, text, said)
   },
   async hears ({ page, text }) { await waits(page, (text) => window.got.includes(text), text, () => window.got) },
   async state ({ page, text }) {
     await waits(page, (pattern) => new RegExp(pattern).test(document.getElementById('state').textContent), text,
       () => document.getElementById('state').textContent)
+  },
+  async ended ({ page }) {
+    const form = await page.evaluate(() => Array.from(document.forms[0].elements, (element) => element.disabled))
+    if (form.includes(false)) throw new Error('the form can be used, but what it sends would go nowhere')
+  },
+  // fits is that nothing is wider than the window, and that the form does not cover the last message.
+  async fits ({ page, width }) {
+    await page.setViewportSize({ width, height: 640 })
+    const got = await page.evaluate(() => {
+      scrollTo(0, document.documentElement.scrollHeight)
+      const last = document.querySelector('#messages li:last-child').getBoundingClientRect()
+      const form = document.forms[0].getBoundingClientRect()
+      return { wide: document.documentElement.scrollWidth, last: last.bottom, form: form.top, end: form.bottom }
+    })
+    const fits = got.wide <= width && got.last <= got.form && got.end <= 640
+    if (!fits) throw new Error(`of ${width}x640 px: ${JSON.stringify(got)}`)
   },
   async shot ({ page, path, width, scheme }) {
     await page.emulateMedia({ colorScheme: scheme })
@@ -82,8 +98,8 @@ const commands = {
 async function main () {
   browser = await chromium.launch({
     executablePath: process.argv[2],
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync']
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync']
   })
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const { command, ...given } = JSON.parse(line)

@@ -156,6 +156,16 @@ func (p *tab) hears(event string) { p.t.Helper(); p.do(command{Command: "hears",
 // state waits until the page says how it is connected, or why not; a regular expression.
 func (p *tab) state(pattern string) { p.t.Helper(); p.do(command{Command: "state", Text: pattern}) }
 
+// ended waits until the page says why it is not connected any more; then nothing can be said on it.
+func (p *tab) ended(pattern string) {
+	p.t.Helper()
+	p.state(pattern)
+	p.do(command{Command: "ended"})
+}
+
+// fits holds the page's layout to a window of so many pixels.
+func (p *tab) fits(width int) { p.t.Helper(); p.do(command{Command: "fits", Width: width}) }
+
 // shows reports what the page shows that does not differ: all messages, in their order.
 func (p *tab) shows(want ...string) {
 	p.t.Helper()

@@ -1,4 +1,5 @@
-// The example as it runs: a node with examples/classic.yaml, the example's program beside it, and pages in a real browser.
+// The example as it runs: a node with examples/classic.yaml, the example's program beside it, and pages in a real
+// browser.
 package main
 
 import (
@@ -191,6 +192,22 @@ func shots(t *testing.T, name string, p *tab) {
 	}
 }
 
+func TestThePageFitsItsWindow(t *testing.T) {
+	sb := startNode(t, t.TempDir(), nil)
+	tcp := startProgram(t, sb)
+	for _, locale := range []string{"en-US", "zh-CN"} {
+		p := open(t, locale, tcp.page("", sb.URL()), locale)
+		p.state("websocket")
+		for range 30 {
+			say(t, sb, "多个字节的文字 and "+strings.Repeat("long", 40))
+		}
+		say(t, sb, "last")
+		p.sees("last")
+		p.fits(360)
+		p.fits(1200)
+	}
+}
+
 // rest asks the node as its administrator.
 func rest(t *testing.T, sb *switchboard.Switchboard, method, path, body string, answer any) {
 	t.Helper()
@@ -215,6 +232,12 @@ func rest(t *testing.T, sb *switchboard.Switchboard, method, path, body string, 
 	if err := json.Unmarshal(got, answer); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// say says something to the room, in nobody's name.
+func say(t *testing.T, sb *switchboard.Switchboard, text string) {
+	t.Helper()
+	rest(t, sb, "POST", "/api/v1/rooms/classic/say", text, new(any))
 }
 
 // kick ends the session of who came last.
@@ -243,7 +266,7 @@ func TestAKickTellsThePageWhy(t *testing.T) {
 		p.state(c.connected)
 		p.sees(welcome)
 		kick(t, sb, c.reason)
-		p.state(c.ended)
+		p.ended(c.ended)
 		p.shows(welcome)
 	}
 }
@@ -275,7 +298,8 @@ func TestAPageThatLostItsLineMissesNothing(t *testing.T) {
 }
 
 // lineErrors are those of a browser whose connections end.
-var lineErrors = regexp.MustCompile(`net::ERR_(CONNECTION_(CLOSED|RESET|REFUSED)|EMPTY_RESPONSE)|WebSocket connection to .* failed`)
+var lineErrors = regexp.MustCompile(
+	`net::ERR_(CONNECTION_(CLOSED|RESET|REFUSED)|EMPTY_RESPONSE)|WebSocket connection to .* failed`)
 
 func hostOf(sb *switchboard.Switchboard) string { return strings.TrimPrefix(sb.URL(), "http://") }
 
@@ -295,7 +319,7 @@ func TestAPageComesBackToARestartedServer(t *testing.T) {
 	again := startNode(t, data, nil)
 	line.mend(hostOf(again))
 	ada.state("^connected by websocket$")
-	rest(t, again, "POST", "/api/v1/rooms/classic/say", "welcome back", new(any))
+	say(t, again, "welcome back")
 	ada.sees("welcome back")
 	ada.shows(welcome, welcome, "welcome back")
 }
