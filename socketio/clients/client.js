@@ -22,7 +22,7 @@ class Client {
   constructor (t, nsp, { path = '/socket.io/', url = t.url, beside, ...options } = {}) {
     this.t = t
     this.version = options.version ?? t.version
-    this.recovery = path !== '/plain/'
+    this.recovery = path !== '/plain/' && path !== '/lively/'
     this.transport = options.transport ?? t.transport
     this.socket = beside
       ? beside.socket.io.socket(nsp, options)

@@ -44,7 +44,7 @@ func runCases(t *testing.T, url, version, transport string) {
 	var last string
 	for s := bufio.NewScanner(&lines); s.Scan(); {
 		if last = s.Text(); strings.HasPrefix(last, "FAIL") {
-			t.Error(last)
+			t.Errorf("%s.x by %s: %s", version, transport, last)
 		}
 	}
 	t.Log(last)

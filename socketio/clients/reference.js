@@ -13,6 +13,7 @@ const servers = {
   '/socket.io/': { connectionStateRecovery: { maxDisconnectionDuration: 120_000 } },
   '/plain/': {},
   '/brief/': { connectionStateRecovery: { maxDisconnectionDuration: 400 } },
+  '/lively/': { pingInterval: 200 },
   '/pulse/': {
     pingInterval: 300, pingTimeout: 2000, connectTimeout: 1000,
     connectionStateRecovery: { maxDisconnectionDuration: 120_000 }

@@ -60,6 +60,7 @@ func options() map[string]socketio.Options {
 		"/socket.io/": {Recovery: recovery},
 		"/plain/":     {},
 		"/brief/":     {Recovery: socketio.Recovery{Window: 400 * time.Millisecond}},
+		"/lively/":    {Options: engine.Options{PingInterval: 200 * time.Millisecond}},
 		"/pulse/": {
 			Options:        engine.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 2 * time.Second},
 			ConnectTimeout: time.Second, Recovery: recovery,

@@ -38,7 +38,7 @@ module.exports = [
 
   test('a hundred acknowledgements at once find their questions', async t => {
     const client = await t.connect()
-    client.on('question', (i, ack) => setTimeout(() => ack(i), i * 7 % 10))
+    client.on('question', (i, ack) => setTimeout(() => ack(i), i % 3))
     const numbers = Array.from({ length: 100 }, (_, i) => i)
     const want = numbers.map(i => [i])
     same(await Promise.all(numbers.map(i => client.ask('echo', i))), want, 'from the server')

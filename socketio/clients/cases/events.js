@@ -98,7 +98,7 @@ module.exports = [
   }),
 
   test('an idle connection is kept by its pings', async t => {
-    const client = await t.connect('/', { path: '/pulse/' })
+    const client = await t.connect('/', { path: '/lively/' })
     await client.pings(4)
     same(client.ends, [], 'disconnections')
     client.emit('say', 'still here')
