@@ -72,6 +72,10 @@ const commands = {
     await waits(page, (pattern) => new RegExp(pattern).test(document.getElementById('state').textContent), text,
       () => document.getElementById('state').textContent)
   },
+  async upgraded ({ page }) {
+    const transport = () => window.socket.io.engine.transport.name
+    await waits(page, () => window.socket.io.engine.transport.name === 'websocket', undefined, transport)
+  },
   async ended ({ page }) {
     const form = await page.evaluate(() => Array.from(document.forms[0].elements, (element) => element.disabled))
     if (form.includes(false)) throw new Error('the form can be used, but what it sends would go nowhere')

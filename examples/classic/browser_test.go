@@ -156,6 +156,9 @@ func (p *tab) hears(event string) { p.t.Helper(); p.do(command{Command: "hears",
 // state waits until the page says how it is connected, or why not; a regular expression.
 func (p *tab) state(pattern string) { p.t.Helper(); p.do(command{Command: "state", Text: pattern}) }
 
+// upgraded waits until the page is connected by WebSocket.
+func (p *tab) upgraded() { p.t.Helper(); p.do(command{Command: "upgraded"}) }
+
 // ended waits until the page says why it is not connected any more; then nothing can be said on it.
 func (p *tab) ended(pattern string) {
 	p.t.Helper()

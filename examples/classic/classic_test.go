@@ -205,6 +205,7 @@ func TestThePageFitsItsWindow(t *testing.T) {
 		p.sees("last")
 		p.fits(360)
 		p.fits(1200)
+		shots(t, "full-"+locale, p)
 	}
 }
 
@@ -268,6 +269,7 @@ func TestAKickTellsThePageWhy(t *testing.T) {
 		kick(t, sb, c.reason)
 		p.ended(c.ended)
 		p.shows(welcome)
+		shots(t, "ended-"+c.locale, p)
 	}
 }
 
@@ -286,11 +288,15 @@ func TestAPageThatLostItsLineMissesNothing(t *testing.T) {
 	ada.errors = lineErrors
 	line.cut()
 	ada.state("^not connected: ")
+	shots(t, "lost", ada)
 	bo.say("meanwhile")
 	tcp.types("meanwhile, by TCP")
 	bo.sees("meanwhile, by TCP")
 	line.mend(hostOf(sb))
 	ada.state("^connected again; nothing was missed$")
+	ada.upgraded()
+	ada.state("^connected again; nothing was missed$") // it stays
+	shots(t, "recovered", ada)
 	bo.say("after")
 	ada.sees("after")
 	ada.shows(welcome, announce, "before", "meanwhile", "meanwhile, by TCP", "after")
