@@ -11,8 +11,8 @@ import (
 // span is a part of the bytes on record as sent, by their offset.
 type span struct{ from, to uint64 }
 
-// raw writes the bytes that crossed the wire. A room's own record has messages instead: what a member over TCP got of them
-// is written.
+// raw writes the bytes that crossed the wire. A room's own record has messages instead: what a member over TCP got of
+// them is written.
 type raw struct {
 	out       *bufio.Writer
 	direction Direction

@@ -17,7 +17,8 @@ func roomStory() []session.Event {
 	return story(
 		session.Opened, session.Info{ID: "9hd2k7w0c3rm-n1", Listener: "page", Transport: "room", Start: start,
 			Mapping: &session.Mapping{Field: "text"}},
-		session.Joined, session.Present{ID: "kW0c_3rm", Session: ada, Name: "ada", Transport: "socketio", Remote: "[::1]:9"},
+		session.Joined, session.Present{ID: "kW0c_3rm", Session: ada, Name: "ada", Transport: "socketio",
+			Remote: "[::1]:9"},
 		session.Message, message(session.SaidBytes, ada, "hi\n"),
 		session.Message, message(session.SaidEvent, ada, `["message",{"text":"你\n\u001b["}]`),
 		session.Message, message(session.SaidEvent, "", `["typing"]`),

@@ -6,8 +6,8 @@ import (
 )
 
 // Admit makes a session of a connection that somebody else runs: who moves its bytes says so by the Record methods. The
-// session ends when it is ended, by whomever, and its connection is closed then. An error says which limit refused it; the
-// connection is still the caller's.
+// session ends when it is ended, by whomever, and its connection is closed then. An error says which limit refused it;
+// the connection is still the caller's.
 func (l *Listener) Admit(conn transport.Conn) (*Session, error) {
 	s, err := l.take(conn, true)
 	if err != nil {
@@ -16,8 +16,8 @@ func (l *Listener) Admit(conn transport.Conn) (*Session, error) {
 	return s, err
 }
 
-// Handle makes a session of a connection that was accepted elsewhere, and serves it as Serve does; or it refuses and closes
-// it. It does not wait.
+// Handle makes a session of a connection that was accepted elsewhere, and serves it as Serve does; or it refuses and
+// closes it. It does not wait.
 func (l *Listener) Handle(conn transport.Conn) {
 	s, err := l.take(conn, false)
 	if err != nil {
@@ -43,8 +43,8 @@ func (l *Listener) take(conn transport.Conn, unattended bool) (*Session, error) 
 	return s, err
 }
 
-// RecordReceived records what the far end sent, as one event. It waits where the listener says record: strict, and while the
-// recorder lags.
+// RecordReceived records what the far end sent, as one event. It waits where the listener says record: strict, and
+// while the recorder lags.
 func (s *Session) RecordReceived(p []byte) error {
 	number, err := s.log.Append(session.Received, p)
 	if err == nil {

@@ -157,7 +157,8 @@ func TestAFollowerIsToldAllOnceInOrderAndWhereItIsOnRecord(t *testing.T) {
 }
 
 func TestAnAnnouncementReachesAllOthers(t *testing.T) {
-	r := newHouse(t).open("page", room.Config{Announce: "hello", Farewell: "bye", Mapping: session.Mapping{Field: "text"}})
+	r := newHouse(t).open("page", room.Config{Announce: "hello", Farewell: "bye",
+		Mapping: session.Mapping{Field: "text"}})
 	old, fresh := join(t, r, newMember(), false), join(t, r, newMember(), false)
 	f := follow(t, r)
 	if err := r.Enter(session.Present{ID: "x", Session: fresh.id, Transport: "tcp"}); err != nil {
@@ -192,7 +193,8 @@ func TestWhoComesAndGoesIsSaidOnceAndIsOnRecord(t *testing.T) {
 	enter("b", "3") // comes back over another connection
 	r.Exit("nobody")
 	list := r.Present()
-	if len(list) != 2 || list[0].ID != "b" || list[0].Remote != "3" || list[1].ID != "a" || list[0].Since > list[1].Since {
+	if len(list) != 2 || list[0].ID != "b" || list[0].Remote != "3" || list[1].ID != "a" ||
+		list[0].Since > list[1].Since {
 		t.Errorf("present are %+v; want b, of its newest connection, then a", list)
 	}
 	r.Exit("b")

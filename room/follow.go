@@ -8,8 +8,8 @@ import (
 
 // Follower is told all that is said in a room, once and in order.
 type Follower interface {
-	// Said is called for each message, and, where the room has Presence, for each member that comes or goes. The bytes are
-	// borrowed. It may wait a little, which holds up the room.
+	// Said is called for each message, and, where the room has Presence, for each member that comes or goes. The bytes
+	// are borrowed. It may wait a little, which holds up the room.
 	Said(m Message)
 }
 
@@ -22,8 +22,8 @@ type Message struct {
 
 type following struct{ Follower }
 
-// Follow has f told what is said from now on: behind the offset that it returns. Unfollow ends that: f is not called any more
-// when it returns.
+// Follow has f told what is said from now on: behind the offset that it returns. Unfollow ends that: f is not called
+// any more when it returns.
 func (r *Room) Follow(f Follower) (offset uint64, unfollow func(), err error) {
 	r.stopped.Lock()
 	defer r.stopped.Unlock()

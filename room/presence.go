@@ -34,8 +34,8 @@ func (r *Room) Present() []session.Present {
 	})
 }
 
-// Enter counts a member in, once, and has the others told: it returns when that is on its way. One that comes back under
-// the same id, with another session, has never left.
+// Enter counts a member in, once, and has the others told: it returns when that is on its way. One that comes back
+// under the same id, with another session, has never left.
 func (r *Room) Enter(p session.Present) error {
 	p.Since = cmp.Or(p.Since, time.Now().UnixMicro())
 	r.presence.mu.Lock()
@@ -65,8 +65,8 @@ func (r *Room) Exit(id string) {
 	}
 }
 
-// tell has it said to the room that somebody came or went, behind what was to be said before. It returns nil if there is
-// nothing to say; presence.mu is held.
+// tell has it said to the room that somebody came or went, behind what was to be said before. It returns nil if there
+// is nothing to say; presence.mu is held.
 func (r *Room) tell(p session.Present, kind session.Said, text string) (said chan error) {
 	n := notice{said: make(chan error, 1)}
 	if r.conf.Presence {

@@ -242,8 +242,8 @@ func FuzzRoomMessages(f *testing.F) {
 			return
 		}
 		back, err := session.ParseRoomMessage(m.Append(nil))
-		if err != nil || back.Offset != m.Offset || back.Kind != m.Kind || back.Others != m.Others || back.From != m.From ||
-			!bytes.Equal(back.Bytes, m.Bytes) {
+		if err != nil || back.Offset != m.Offset || back.Kind != m.Kind || back.Others != m.Others ||
+			back.From != m.From || !bytes.Equal(back.Bytes, m.Bytes) {
 			t.Fatalf("%+v became %+v, %v", m, back, err)
 		}
 	})

@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// Mapping says how bytes, which members of a room on TCP, UDP and plain WebSocket say and get, become events, which those
-// on Socket.IO do, and back. The zero value maps text.
+// Mapping says how bytes, which members of a room on TCP, UDP and plain WebSocket say and get, become events, which
+// those on Socket.IO do, and back. The zero value maps text.
 type Mapping struct {
 	Format Format `json:"format,omitempty" yaml:"format"` // default text
 	Event  string `json:"event,omitempty" yaml:"event"`   // the event that bytes become; default message
-	Field  string `json:"field,omitempty" yaml:"field"`   // of an object that holds them; default: they are the argument
+	Field  string `json:"field,omitempty" yaml:"field"`   // of an object that holds them; default: they are it
 }
 
 // Format is what bytes are in an event.
@@ -98,8 +98,8 @@ func (m *Mapping) appendValue(b, p []byte) []byte {
 	return appendText(b, p)
 }
 
-// AppendBytes appends the bytes that an event is: those of its first argument. For a stream a line's end follows text and
-// JSON, so that one event can be told from the next. What has no argument, or is no event, is no bytes.
+// AppendBytes appends the bytes that an event is: those of its first argument. For a stream a line's end follows text
+// and JSON, so that one event can be told from the next. What has no argument, or is no event, is no bytes.
 func (m *Mapping) AppendBytes(b, event []byte, stream bool) []byte {
 	if CheckEvent(event) != nil {
 		return b

@@ -45,8 +45,8 @@ func AppendEvent(b []byte, name string, args []byte) []byte {
 	return append(b, ']')
 }
 
-// AppendPacket appends what a member on Socket.IO is sent for an event: an EVENT packet, less the namespace and the offset
-// of its connection.
+// AppendPacket appends what a member on Socket.IO is sent for an event: an EVENT packet, less the namespace and the
+// offset of its connection.
 func AppendPacket(b, event []byte) []byte { return append(append(b, '2'), event...) }
 
 // reservedEvents have a meaning of their own in Socket.IO.

@@ -8,7 +8,8 @@ import (
 	"github.com/switchboard-relay/switchboard/session"
 )
 
-// beginnings are the first bytes of characters whose rest has not come, by who said them. There are few, and never long.
+// beginnings are the first bytes of characters whose rest has not come, by who said them. There are few, and never
+// long.
 type beginnings struct {
 	mu   sync.Mutex
 	held map[session.ID][]byte

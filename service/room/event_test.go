@@ -48,8 +48,8 @@ type recorder struct {
 }
 
 func (f *recorder) Said(m room.Message) {
-	f.s.RecordDelivered(session.RoomRef{Room: "page", Session: m.Recording, First: m.Number, Last: m.Number, Exclude: true,
-		As: session.AsPacket, Messages: 1, Bytes: uint64(len(m.Bytes))})
+	f.s.RecordDelivered(session.RoomRef{Room: "page", Session: m.Recording, First: m.Number, Last: m.Number,
+		Exclude: true, As: session.AsPacket, Messages: 1, Bytes: uint64(len(m.Bytes))})
 	f.news <- struct{}{}
 }
 
