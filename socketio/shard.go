@@ -1,7 +1,9 @@
 package socketio
 
 import (
+	"runtime"
 	"sync"
+	"time"
 
 	"github.com/switchboard-relay/switchboard/socketio/engine"
 )
@@ -119,8 +121,21 @@ func (s *Server) stopped() bool {
 	}
 }
 
+// busyRound is a round so long that those who send cannot have kept up with it.
+const busyRound = 200 * time.Microsecond
+
+// letOthersSend comes before a round that follows a busy one: it lets run whoever has something to pass on, so that it goes out
+// with what is there already. A message may go through several hands on its way here, and each needs its turn. Where nobody
+// has anything to do it takes no time.
+func letOthersSend() {
+	for range 16 {
+		runtime.Gosched()
+	}
+}
+
 func (sh *shard) run() {
 	var batch []op
+	busy := false
 	for {
 		select {
 		case <-sh.wake:
@@ -131,6 +146,9 @@ func (sh *shard) run() {
 			return
 		}
 		for {
+			if busy {
+				letOthersSend()
+			}
 			sh.mu.Lock()
 			clear(batch)
 			batch, sh.inbox = sh.inbox, batch[:0]
@@ -141,7 +159,9 @@ func (sh *shard) run() {
 			if len(batch) == 0 {
 				break
 			}
+			began := time.Now()
 			sh.work(batch)
+			busy = time.Since(began) >= busyRound
 		}
 	}
 }
