@@ -118,7 +118,7 @@ func addCommands(n registrar, ends *ends) {
 		switch {
 		case kicked == nil:
 		case all:
-			disconnectAll(kicked.Client())
+			kicked.Client().Close()
 		default:
 			kicked.Disconnect()
 		}
@@ -140,14 +140,6 @@ func addCommands(n registrar, ends *ends) {
 		}()
 		return nil, nil
 	})
-}
-
-// disconnectAll is what socket.disconnect(true) is in Node: the client is told, and then its connection ends.
-func disconnectAll(c *socketio.Client) {
-	for _, s := range c.Sockets() {
-		s.Disconnect()
-	}
-	c.Close()
 }
 
 func info(_ context.Context, s *socketio.Socket, _ socketio.Args) ([]any, error) {
