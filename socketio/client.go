@@ -162,6 +162,11 @@ func (c *Client) received(k packet) error {
 		}
 		return nil
 	}
+	if k.kind == typeDisconnect {
+		if s := c.socket(k.namespace); s != nil {
+			s.leaving.Store(true) // though the connection's end may overtake the packet
+		}
+	}
 	if k.attachments == 0 {
 		k.data = bytes.Clone(k.data)
 	}

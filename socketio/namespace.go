@@ -227,7 +227,7 @@ func (n *Namespace) remove(s *Socket, reason Reason) bool {
 		return false
 	}
 	delete(n.sockets, s.id)
-	if recoverable(reason) && s.secret != "" {
+	if recoverable(reason) && s.secret != "" && !s.leaving.Load() {
 		n.save(s, time.Now())
 	}
 	s.client.shard.add(op{kind: opRemove, socket: s})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -360,5 +361,34 @@ func TestManyLostAtOnceMissNothingWhileEventsGoOn(t *testing.T) {
 	crowd.Wait()
 	if len(ready) != clients {
 		t.Errorf("%d of %d clients got everything", len(ready), clients)
+	}
+}
+
+func TestWhoSaidThatItGoesIsNotRecoveredThoughItsConnectionEndedFirst(t *testing.T) {
+	h := newHouse(t, recovering(time.Minute))
+	n := h.Of("/")
+	reasons := make(chan socketio.Reason, 1)
+	release := make(chan struct{})
+	n.OnDisconnect(func(_ *socketio.Socket, r socketio.Reason) { reasons <- r })
+	socketio.On(n, "hold", func(context.Context, *socketio.Socket, int) error {
+		<-release
+		return nil
+	})
+	p := h.connect("/", "")
+	p.send(event("hold", 0))
+	p.send("41")
+	p.conn.Close()
+	for end := limit(t); len(n.Sockets()) > 0; {
+		if end.Err() != nil {
+			t.Fatal("the socket is still there")
+		}
+		runtime.Gosched()
+	}
+	close(release)
+	if got := receive(t, reasons, "the reason"); got != socketio.ClientDisconnect {
+		t.Errorf("reason: got %q; want %q", got, socketio.ClientDisconnect)
+	}
+	if _, _, _, recovered := h.back(p, ""); recovered {
+		t.Error("recovered after it had said that it goes")
 	}
 }

@@ -60,7 +60,7 @@ type members struct {
 }
 
 const (
-	inboxLimit = 4 << 20  // bytes that may wait for a shard; those who send wait beyond
+	inboxLimit = 4 << 20  // bytes that may wait for a shard; those who send wait beyond, and then add one each
 	perOp      = 128      // bytes that an op takes besides its own
 	joinLimit  = 64 << 10 // bytes that are joined for one write
 )
@@ -71,12 +71,25 @@ func newShard(s *Server) *shard {
 	return sh
 }
 
-// add appends to the inbox. Entries wait while too much is there.
-func (sh *shard) add(o op) {
+// awaitSpace waits while too much is in the inbox. Nobody who waits holds a lock that the shard may need.
+func (sh *shard) awaitSpace() {
 	sh.mu.Lock()
-	for o.kind == opDeliver && sh.bytes > inboxLimit && !sh.server.stopped() {
+	defer sh.mu.Unlock()
+	for sh.bytes > inboxLimit && !sh.server.stopped() {
 		sh.space.Wait()
 	}
+}
+
+// awaitSpace comes before an entry is made, for every shard.
+func (s *Server) awaitSpace() {
+	for _, sh := range s.shards {
+		sh.awaitSpace()
+	}
+}
+
+// add appends to the inbox. It does not wait.
+func (sh *shard) add(o op) {
+	sh.mu.Lock()
 	sh.put(o)
 	sh.mu.Unlock()
 	sh.rouse()

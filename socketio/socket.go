@@ -23,8 +23,9 @@ type Socket struct {
 	recovered bool
 	begin     offset // of the log when the socket first connected
 
-	moved atomic.Bool // it may come back, or has: it has not left for good
-	told  bool        // its handlers know that it is disconnected; owned by the client's goroutine
+	moved   atomic.Bool // it may come back, or has: it has not left for good
+	leaving atomic.Bool // the client has said that it goes
+	told    bool        // its handlers know that it is disconnected; owned by the client's goroutine
 
 	// owned by the shard
 	index    int    // in members.all; -1 when it is not there any more
@@ -176,6 +177,9 @@ func (s *Socket) disconnected(reason Reason) {
 		return
 	}
 	s.told = true
+	if s.leaving.Load() {
+		reason = ClientDisconnect
+	}
 	s.namespace.disconnected(s, reason)
 	if !s.moved.Load() {
 		s.namespace.left(s)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -251,4 +252,24 @@ func TestMalformedPacketsCloseTheConnectionAndHarmNobody(t *testing.T) {
 	p.ends()
 	h.Emit("still", "here")
 	other.want(event("still", "here"))
+}
+
+func TestManyMaySendMoreThanMayWait(t *testing.T) {
+	h := newHouse(t, nil)
+	n := h.Of("/")
+	p := h.connect("/", "")
+	body := strings.Repeat("x", 256<<10)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 100 {
+				if err := n.To("nobody").Emit("e", body); err != nil { // who is there is looked up for each
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	n.Emit("end")
+	p.want(event("end"))
 }

@@ -172,6 +172,7 @@ func (d *draft) seal(namespace string, id *uint64, at []byte) *outgoing {
 
 // publish puts an event into the namespace's log and hands it to those who deliver it.
 func (n *Namespace) publish(t target, d *draft, volatile bool) {
+	n.server.awaitSpace()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if volatile {
@@ -243,6 +244,7 @@ func (n *Namespace) Follow(epoch string, head uint64) {
 
 // Deliver sends a broadcast of the followed log to all sockets. Calls come one after the other, in the log's order.
 func (n *Namespace) Deliver(b Broadcast) {
+	n.server.awaitSpace()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	e := &entry{offset: offset{b.Offset, 0}, place: b.Place, target: target{not: b.Not}}

@@ -59,7 +59,7 @@ func (c *PlayCmd) Run(ctx context.Context, std *stdio) error {
 func (c *PlayCmd) play(ctx context.Context, std *stdio, tape tape, sum session.Summary, from place) error {
 	out := bufio.NewWriterSize(std.out, 64<<10)
 	p := &player{tape: tape, start: sum.Start, speed: c.Speed, idle: c.Idle, out: out, raw: c.Raw,
-		view: newView(out, c.viewFlags, sum.Start, sum.Transport == "udp")}
+		view: newView(out, c.viewFlags, sum.Start, sum.Datagrams())}
 	if sum.State != session.Live {
 		p.length = micros(sum.End - sum.Start)
 	}

@@ -51,7 +51,7 @@ func (c *WatchCmd) Run(ctx context.Context, std *stdio) error {
 	if c.JSON {
 		w.show = c.lines(out)
 	} else {
-		w.show = newView(out, c.viewFlags, 0, sum.Transport == "udp").event
+		w.show = newView(out, c.viewFlags, 0, sum.Datagrams()).event
 	}
 	err = w.run(ctx)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {

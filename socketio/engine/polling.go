@@ -18,6 +18,7 @@ type polling struct {
 
 	// after the end
 	final []*Message    // what the next poll gets
+	close []*Message    // what the one behind it gets
 	until time.Duration // for how long
 }
 
@@ -48,7 +49,11 @@ func (p *polling) end(waiting []*Message, m manner, now time.Duration) (lingers 
 	wait := time.Duration(0)
 	switch m {
 	case afterWaiting:
-		p.final, wait = append(waiting, closePacket), deliverWithin
+		// A close packet goes by itself: newer clients hand over messages a moment later, and a close at once.
+		p.final, wait = []*Message{closePacket}, deliverWithin
+		if len(waiting) > 0 {
+			p.final, p.close = waiting, p.final
+		}
 	case asAsked:
 		p.final, wait = []*Message{noopPacket}, farewell
 	default:
@@ -56,7 +61,9 @@ func (p *polling) end(waiting []*Message, m manner, now time.Duration) (lingers 
 	}
 	if p.get != nil {
 		p.rouse()
-		return false
+		if p.close == nil {
+			return false
+		}
 	}
 	if wait == 0 {
 		p.final = nil
@@ -123,10 +130,10 @@ func (c *Conn) answer(g *poll) (list []*Message, cost int, wait time.Duration, r
 	}
 	switch {
 	case c.over.Load() != nil:
-		if list, p.final = p.final, nil; list == nil {
+		if list, p.final, p.close = p.final, p.close, nil; list == nil {
 			return nil, 0, 0, refusedSession
 		}
-		if p.until != 0 {
+		if p.until != 0 && p.final == nil {
 			defer c.server.leave(c)
 		}
 	case p.upgrade.isProbed():

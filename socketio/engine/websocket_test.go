@@ -254,6 +254,15 @@ func TestClosedComesOnceAndLast(t *testing.T) {
 	for i := range clients {
 		s := h.dial(3+i%2, "")
 		wg.Go(func() {
+			for op := byte(0); op != 8; { // it answers the close by hanging up, and its writer may meet it anywhere
+				var err error
+				if op, _, err = s.tryRead(); err != nil {
+					break
+				}
+			}
+			s.Close()
+		})
+		wg.Go(func() {
 			for s.SetDeadline(time.Now().Add(patience)); ; {
 				if _, err := s.Write(frame(1, []byte("4x"))); err != nil {
 					return
