@@ -72,7 +72,7 @@ func below(lines []string, heading string) (rows []string) {
 }
 
 func TestWhatServePrintsIsAlignedAndItsCommandsWorkWhenPasted(t *testing.T) {
-	dir, err := os.MkdirTemp("", "sb") // short, as a socket's path has to be
+	dir, err := os.MkdirTemp("/tmp", "sb") // short, as a socket's path has to be
 	if err != nil {
 		t.Fatal(err)
 	}
