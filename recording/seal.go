@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/session"
@@ -17,6 +18,10 @@ const (
 
 	calmPoll  = 10 * time.Millisecond
 	calmLimit = time.Second // that a batch of files waits for the journal to have less to do
+
+	sealShare = 10               // the sealer works a tenth of what the processors can,
+	sealMany  = 16 << 10         // and more the more sessions wait for it: all it can from here on
+	restLeast = time.Millisecond // that is worth a rest
 )
 
 // toSeal hands an ended log, durable to its end, to the sealer.
@@ -79,6 +84,25 @@ func (s *Store) awaitCalm(deadline time.Time) {
 	}
 }
 
+// rest follows work of the sealer, so that many sessions that end at once do not take the processors from those that go on,
+// or come back. It returns the work that has not been rested from.
+func (s *Store) rest(worked time.Duration) time.Duration {
+	s.mu.Lock()
+	waiting := len(s.toDo)
+	s.mu.Unlock()
+	pause := worked*sealShare/time.Duration(runtime.GOMAXPROCS(0)) - worked
+	pause -= pause * time.Duration(min(waiting, sealMany)) / sealMany
+	if pause < restLeast {
+		return worked
+	}
+	select {
+	case <-time.After(pause):
+	case <-s.closing:
+	case <-s.stop:
+	}
+	return 0
+}
+
 // reportFound tells of a file that was complete when a crash came, and may not have been told of.
 func (s *Store) reportFound(path string) {
 	r, err := openSealed(path)
@@ -106,8 +130,10 @@ func (s *Store) sealSome() bool {
 	sums := make([]session.Summary, 0, n)
 	var failed error
 	calmBy := time.Now().Add(calmLimit)
+	worked := time.Duration(0)
 	for i, l := range logs {
 		s.awaitCalm(calmBy)
+		began := time.Now()
 		path, sum, err := s.seal(l)
 		if err != nil {
 			failed = err
@@ -115,6 +141,7 @@ func (s *Store) sealSome() bool {
 			break
 		}
 		done, paths, sums = append(done, l), append(paths, path), append(sums, sum)
+		worked = s.rest(worked + time.Since(began))
 	}
 	if s.opt.Sync == SyncGroup && len(done) > 0 {
 		if err := syncAll(s.sealedDir(), paths); err != nil {
@@ -124,7 +151,9 @@ func (s *Store) sealSome() bool {
 		}
 	}
 	for i, l := range done {
+		began := time.Now()
 		s.sealedNow(l, paths[i], sums[i])
+		worked = s.rest(worked + time.Since(began))
 	}
 	s.retireSegments()
 	if failed != nil {

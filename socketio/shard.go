@@ -197,21 +197,29 @@ func (sh *shard) work(batch []op) {
 
 // alike is how many ops at the front of the batch go to the same sockets and may be joined.
 func (sh *shard) alike(batch []op) int {
-	first := &batch[0]
-	if first.entry.volatile {
+	return joinable(len(batch), func(i int) *entry {
+		if o := &batch[i]; o.kind == opDeliver && o.namespace == batch[0].namespace {
+			return o.entry
+		}
+		return nil
+	})
+}
+
+// joinable is how many of n entries, from the first on, may be joined for whoever gets them. There is one at least.
+func joinable(n int, at func(int) *entry) int {
+	first := at(0)
+	if first.volatile {
 		return 1
 	}
-	n, size := 1, first.entry.size()
-	for n < len(batch) {
-		o := &batch[n]
-		if o.kind != opDeliver || o.namespace != first.namespace || o.entry.volatile ||
-			o.entry.place.Log != first.entry.place.Log || !o.entry.target.sameAs(&first.entry.target) {
-			break
+	size := first.size()
+	for i := 1; i < n; i++ {
+		e := at(i)
+		if e == nil || e.volatile || e.place.Log != first.place.Log || !e.target.sameAs(&first.target) {
+			return i
 		}
-		if size += o.entry.size(); size > joinLimit {
-			break
+		if size += e.size(); size > joinLimit {
+			return i
 		}
-		n++
 	}
 	return n
 }
@@ -241,8 +249,11 @@ func (sh *shard) change(o *op) {
 // of the other.
 func (sh *shard) connect(o *op) {
 	s := o.socket
-	for _, e := range o.missed {
-		sh.sendOne(s, e)
+	for missed := o.missed; len(missed) > 0; {
+		at := func(i int) *entry { return missed[i] }
+		n := joinable(len(missed), at)
+		sh.sendSome(s, n, at)
+		missed = missed[n:]
 	}
 	s.client.sendNow(s.connectPacket())
 	m := sh.members[s.namespace]
@@ -294,9 +305,7 @@ func (sh *shard) remove(s *Socket) {
 func (sh *shard) deliver(group []op) {
 	first := group[0].entry
 	if only := first.target.only; only != nil {
-		for i := range group {
-			sh.sendOne(only, group[i].entry)
-		}
+		sh.sendSome(only, len(group), func(i int) *entry { return group[i].entry })
 		return
 	}
 	m := sh.members[group[0].namespace]
@@ -404,14 +413,23 @@ func (sh *shard) giveOthers(s *Socket, group []op) {
 	}
 }
 
-func (sh *shard) sendOne(s *Socket, e *entry) {
-	if e.volatile || e.place.Log == "" {
-		s.client.sendNow(e.outgoing)
+// sendSome sends n entries that may be joined to one socket.
+func (sh *shard) sendSome(s *Socket, n int, at func(int) *entry) {
+	first, last := at(0), at(n-1)
+	if first.volatile || first.place.Log == "" && s.client.observer != nil { // it hears of those one by one
+		for i := range n {
+			s.client.sendNow(at(i).outgoing)
+		}
 		return
 	}
+	bytes := 0
 	sh.others.Reset()
-	sh.others.Add(e.message)
-	sh.send(s, &sh.others, e, e, e.size())
+	for i := range n {
+		e := at(i)
+		sh.others.Add(e.message)
+		bytes += e.size()
+	}
+	sh.send(s, &sh.others, first, last, bytes)
 }
 
 // send sends a batch to one socket. An error means that the client is ending, which it hears of by itself.
