@@ -50,6 +50,10 @@ type HTTPConfig struct {
 	TLS      *TLSConfig    `yaml:"tls"`      // required beyond loopback
 	Insecure bool          `yaml:"insecure"` // serve beyond loopback without TLS all the same
 	Tokens   []TokenConfig `yaml:"tokens"`   // besides the administrator's, which lies in the data folder
+
+	// These two hold for the addresses of ws:// and socketio:// listeners too.
+	Hosts   []string `yaml:"hosts"`   // other names of this server, as in chat.example.org
+	Proxies []string `yaml:"proxies"` // addresses and networks of proxies; X-Forwarded-For of others is not believed
 }
 
 // TokenConfig lets somebody use the API. The token itself is not written down, only its SHA-256.

@@ -73,6 +73,8 @@ func TestEachMistakeIsToldWithItsPlaceAndItsMend(t *testing.T) {
 		"recording: {retention: {max_size: much}}":                         `"much" is no size`,
 		"node: My Node":              "only a-z and 0-9",
 		"listeners: 5":               "x.yaml:1:12",
+		"http: {proxies: [nginx]}":   `x.yaml:1:18: http.proxies[0]: "nginx" is no address and no network`,
+		"http: {hosts: ['a.b:80']}":  `x.yaml:1:16: http.hosts[0]: "a.b:80" is no name of a host`,
 		"a: [":                       "x.yaml:",
 		"---\nnode: a\n---\nnode: b": "more than one document",
 	} {

@@ -68,6 +68,16 @@ func (c *checker) http(h *HTTPConfig) {
 			"else protects it", h.Listen)
 	}
 	c.tlsFiles("http.tls", h.TLS)
+	for i, name := range h.Hosts {
+		if name == "" || strings.ContainsAny(name, ":/*@ ") {
+			c.wrong(fmt.Sprintf("http.hosts[%d]", i), "%q is no name of a host: write chat.example.org, without a port", name)
+		}
+	}
+	for i, text := range h.Proxies {
+		if _, err := parseProxy(text); err != nil {
+			c.wrong(fmt.Sprintf("http.proxies[%d]", i), "%v", err)
+		}
+	}
 	names := map[string]bool{}
 	for i, t := range h.Tokens {
 		path := fmt.Sprintf("http.tokens[%d]", i)

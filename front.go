@@ -13,10 +13,11 @@ import (
 
 // front is one address at which paths of HTTP are served: by listeners, and at http.listen by REST as well.
 type front struct {
-	rest   http.Handler // for all other paths; nil: there are none
-	hosts  []string
-	addr   net.Addr
-	server *http.Server // nil until somebody serves
+	rest    http.Handler // for all other paths; nil: there are none
+	hosts   []string
+	proxies proxies
+	addr    net.Addr
+	server  *http.Server // nil until somebody serves
 
 	mu     sync.RWMutex
 	routes map[string]http.Handler
@@ -24,6 +25,11 @@ type front struct {
 
 // ServeHTTP implements http.Handler. A slash at the end of a path does not count.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if client := f.proxies.client(r); client != r.RemoteAddr {
+		known := *r
+		known.RemoteAddr = client
+		r = &known
+	}
 	f.mu.RLock()
 	h := f.routes[trimPath(r.URL.Path)]
 	f.mu.RUnlock()
@@ -75,7 +81,7 @@ func (sb *Switchboard) openFront(conf HTTPConfig, rest http.Handler) (*front, er
 	if err != nil {
 		return nil, err
 	}
-	f := &front{addr: ln.Addr(), hosts: httpHosts(conf), rest: rest}
+	f := &front{addr: ln.Addr(), hosts: httpHosts(conf), proxies: newProxies(conf), rest: rest}
 	f.server = web.Server(f, sb.logger)
 	sb.fronts[conf.Listen] = f
 	sb.serving.Go(func() {

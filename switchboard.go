@@ -220,9 +220,9 @@ func (sb *Switchboard) openHTTP() error {
 func httpHosts(conf HTTPConfig) []string {
 	host, _, err := net.SplitHostPort(conf.Listen)
 	if err != nil || host == "" || net.ParseIP(host) != nil {
-		return nil
+		return conf.Hosts
 	}
-	return []string{host}
+	return append([]string{host}, conf.Hosts...)
 }
 
 // URL is where REST is served.

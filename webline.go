@@ -43,7 +43,8 @@ func (sb *Switchboard) mount(l *line, addr transport.Address) error {
 	if err != nil {
 		return err
 	}
-	f, err := sb.openFront(HTTPConfig{Listen: addr.Host, TLS: l.conf.TLS}, nil)
+	f, err := sb.openFront(HTTPConfig{Listen: addr.Host, TLS: l.conf.TLS, Hosts: sb.conf.HTTP.Hosts,
+		Proxies: sb.conf.HTTP.Proxies}, nil)
 	if err != nil {
 		h.close()
 		return err
@@ -101,7 +102,8 @@ func (sb *Switchboard) webHandler(conf ListenerConfig, addr transport.Address, l
 			http.Error(w, "pages of this origin may not connect: the listener's origins have it not", http.StatusForbidden)
 			return
 		}
-		conn, err := transport.UpgradeWebSocket(w, r, transport.WebSocketOptions{MaxMessage: int(limit), WriteLimit: int(writeLimit)})
+		conn, err := transport.UpgradeWebSocket(w, r, transport.WebSocketOptions{MaxMessage: int(limit), WriteLimit: int(writeLimit),
+			RemoteAddr: transport.NamedAddr(r.RemoteAddr)})
 		if err == nil { // else the request is answered
 			l.Handle(conn)
 		}

@@ -6,10 +6,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -359,6 +361,56 @@ func TestForeignPagesAndNamesAreRefused(t *testing.T) {
 		if l.Transport != "tcp" && l.Transport != "udp" && l.Refusals["foreign origin"] != 3 {
 			t.Errorf("%s counts %v as refused; want 3 of a foreign origin", l.Name, l.Refusals)
 		}
+	}
+}
+
+func TestBehindAProxyClientsAreKnownByTheirOwnAddresses(t *testing.T) {
+	proxied := func(conf *switchboard.Config) {
+		conf.HTTP.Hosts, conf.HTTP.Proxies = []string{"chat.example.org"}, []string{"127.0.0.1", "10.0.0.0/8"}
+		conf.Listeners[0].SocketIO = &switchboard.SocketIOConfig{MaxPerAddress: 1}
+	}
+	dial := func(sb *switchboard.Switchboard, path, from string) error {
+		d := ws.Dialer{Timeout: 20 * time.Second, Host: "chat.example.org", Header: ws.HandshakeHeaderHTTP{
+			"Origin": {"https://chat.example.org"}, "X-Forwarded-For": {from}}}
+		c, _, _, err := d.Dial(context.Background(), strings.Replace(sb.URL(), "http", "ws", 1)+path)
+		if err == nil {
+			t.Cleanup(func() { c.Close() })
+		}
+		return err
+	}
+	const socketIO, plain = "/socket.io/?EIO=4&transport=websocket", "/ws"
+	sb := page(t, proxied)
+	for i, c := range []struct{ path, from, want string }{
+		{plain, "203.0.113.7", "203.0.113.7"},
+		{socketIO, "6.6.6.6, 203.0.113.7", "203.0.113.7"}, // the client wrote the first itself
+		{socketIO, "203.0.113.8:4711, 10.1.2.3", "203.0.113.8"},
+		{socketIO, "6.6.6.6, nonsense, 10.1.2.3", "10.1.2.3"},
+		{socketIO, "[2001:db8::1]:4711", "2001:db8::1"},
+	} {
+		if err := dial(sb, c.path, c.from); err != nil {
+			t.Fatalf("from %q: %v", c.from, err)
+		}
+		var got []string
+		for _, sum := range sessions(t, sb, session.Live, i+1) {
+			got = append(got, sum.Remote)
+		}
+		if !slices.Contains(got, c.want) {
+			t.Errorf("from %q: sessions are of %q; want one of %s", c.from, got, c.want)
+		}
+	}
+	if err := dial(sb, socketIO, "6.6.6.7, 203.0.113.7"); !strings.Contains(fmt.Sprint(err), "429") {
+		t.Errorf("a second connection of an address that may have one: %v; want 429", err)
+	}
+
+	sb = page(t, func(conf *switchboard.Config) {
+		proxied(conf)
+		conf.HTTP.Proxies = []string{"10.0.0.0/8"}
+	})
+	if err := dial(sb, socketIO, "203.0.113.7"); err != nil {
+		t.Fatal(err)
+	}
+	if sum := sessions(t, sb, session.Live, 1)[0]; !strings.HasPrefix(sum.Remote, "127.0.0.1:") {
+		t.Errorf("who is no proxy is believed: its session is of %s", sum.Remote)
 	}
 }
 

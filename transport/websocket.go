@@ -16,6 +16,7 @@ type WebSocketOptions struct {
 	MaxMessage int         // bytes of one message received; 1 MiB
 	WriteLimit int         // bytes that may wait for the far end; 1 MiB
 	OnFailed   func(error) // called once, in a goroutine of its own, if what waits cannot be written
+	RemoteAddr net.Addr    // where the far end is, behind a proxy; default the connection's
 }
 
 const (
@@ -26,9 +27,10 @@ const (
 // WebSocket is the server's end of a connection of RFC 6455, as a Conn of messages: each piece received is one message,
 // and so is each Write. Whoever receives is one goroutine at a time; all else can be called by anybody at any time.
 type WebSocket struct {
-	conn  Conn // fixed after the handshake
-	max   int
-	queue Queue
+	conn   Conn     // fixed after the handshake
+	remote net.Addr // nil: the connection's
+	max    int
+	queue  Queue
 
 	// owned by who receives
 	in       *input // while what came in is handled
@@ -69,7 +71,7 @@ func newWebSocket(c Conn, early []byte, opt WebSocketOptions) *WebSocket {
 	if opt.WriteLimit <= 0 {
 		opt.WriteLimit = defaultWebSocketLimit
 	}
-	s := &WebSocket{conn: c, max: opt.MaxMessage, rest: early, ready: len(early) > 0}
+	s := &WebSocket{conn: c, remote: opt.RemoteAddr, max: opt.MaxMessage, rest: early, ready: len(early) > 0}
 	s.queue.Init(c, opt.WriteLimit, opt.OnFailed)
 	return s
 }
@@ -100,7 +102,21 @@ func (s *WebSocket) Datagrams() bool { return true }
 func (s *WebSocket) LocalAddr() net.Addr { return s.conn.LocalAddr() }
 
 // RemoteAddr implements net.Conn.
-func (s *WebSocket) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
+func (s *WebSocket) RemoteAddr() net.Addr {
+	if s.remote != nil {
+		return s.remote
+	}
+	return s.conn.RemoteAddr()
+}
+
+// NamedAddr is the address of a far end of TCP that is known by somebody's word: "HOST:PORT" or "HOST".
+type NamedAddr string
+
+// Network implements net.Addr.
+func (NamedAddr) Network() string { return "tcp" }
+
+// String implements net.Addr.
+func (a NamedAddr) String() string { return string(a) }
 
 // SetDeadline implements net.Conn.
 func (s *WebSocket) SetDeadline(t time.Time) error {

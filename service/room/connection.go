@@ -22,19 +22,13 @@ type connection struct {
 	svc     *SocketIO
 	client  *socketio.Client
 	session *hub.Session // fixed after observe
-	remote  address
+	remote  transport.NamedAddr
 	member  atomic.Pointer[socketio.Socket] // while it is one
 }
 
-// address is a client's, as the engine tells it.
-type address string
-
-func (a address) Network() string { return "tcp" }
-func (a address) String() string  { return string(a) }
-
 // observe makes a session of a connection.
 func (svc *SocketIO) observe(client *socketio.Client, _ *http.Request) (socketio.Observer, error) {
-	c := &connection{svc: svc, client: client, remote: address(client.Remote())}
+	c := &connection{svc: svc, client: client, remote: transport.NamedAddr(client.Remote())}
 	s, err := svc.opt.Listener.Admit(c)
 	if err != nil {
 		return nil, &engine.Refusal{Status: http.StatusServiceUnavailable, Message: err.Error()}
