@@ -147,9 +147,14 @@ func TestANewMemberIsWelcomedAndAnnouncedToTheOthers(t *testing.T) {
 	n := newNode(t)
 	r := n.open("page", room.Config{Welcome: "你上线了", Announce: "你的朋友上线了", Farewell: "走了",
 		Mapping: session.Mapping{Field: "text"}})
+	h := &heard{}
+	if _, _, err := r.Follow(h); err != nil {
+		t.Fatal(err)
+	}
 	l := n.line("tcp", "page", false)
 	a := l.join("")
 	a.hears("你上线了\n")
+	n.until("the first is announced", func() bool { return h.all() != "" }) // else the second may hear that too
 	b := l.join("")
 	b.hears("你上线了\n")
 	a.hears("你的朋友上线了\n")
