@@ -176,8 +176,12 @@ func dialWebSocket(t *testing.T, addr string) (net.Conn, io.Reader) {
 // readFrame reads the next frame of the server.
 func readFrame(t *testing.T, rd io.Reader) ws.Frame {
 	t.Helper()
-	f, err := ws.ReadFrame(rd)
+	h, err := ws.ReadHeader(rd)
 	if err != nil {
+		t.Fatal(err)
+	}
+	f := ws.Frame{Header: h, Payload: make([]byte, h.Length)}
+	if _, err := io.ReadFull(rd, f.Payload); err != nil {
 		t.Fatal(err)
 	}
 	return f

@@ -46,10 +46,10 @@ func TestMalformedFramesEndWithTheCodeThatTheyDeserve(t *testing.T) {
 	} {
 		c, r := s.rawDial(t, "")
 		c.Write(append(short(0x81, "before"), x.frames...))
-		if f, err := ws.ReadFrame(r); err != nil || string(f.Payload) != "before" {
+		if f, err := readFrame(r); err != nil || string(f.Payload) != "before" {
 			t.Errorf("%s: the message before came back as %q, %v", name, f.Payload, err)
 		}
-		f, err := ws.ReadFrame(r)
+		f, err := readFrame(r)
 		if err != nil || f.Header.OpCode != ws.OpClose || codeOf(f) != x.code {
 			t.Errorf("%s: got %q of kind %d, %v; want the close code %d", name, f.Payload, f.Header.OpCode, err, x.code)
 		}
@@ -76,7 +76,7 @@ func TestAGoodbyeIsAnswered(t *testing.T) {
 	} {
 		c, r := s.rawDial(t, "")
 		c.Write(append(short(0x88, x.said), short(0x81, "behind")...))
-		f, err := ws.ReadFrame(r)
+		f, err := readFrame(r)
 		if err != nil || f.Header.OpCode != ws.OpClose || string(f.Payload) != x.answer {
 			t.Errorf("%q: got %q of kind %d, %v; want %q", x.said, f.Payload, f.Header.OpCode, err, x.answer)
 		}
@@ -113,7 +113,7 @@ func TestAGoodbyeIsHeardByOneWhoIsStillTalking(t *testing.T) {
 	s := serve(t, false, WebSocketOptions{MaxMessage: 10}, echo)
 	c, r := s.rawDial(t, "")
 	c.Write(append(long(0x82, 8<<20), make([]byte, 8<<20)...))
-	f, err := ws.ReadFrame(r)
+	f, err := readFrame(r)
 	if err != nil || codeOf(f) != CloseTooLarge {
 		t.Errorf("got %q, %v; want the close code %d", f.Payload, err, CloseTooLarge)
 	}
@@ -140,12 +140,12 @@ func TestNothingFollowsAGoodbyeAndAllBeforeItArrives(t *testing.T) {
 			t.Errorf("a second CloseWith: %v; want net.ErrClosed", err)
 		}
 		for i := range count {
-			f, err := ws.ReadFrame(c)
+			f, err := readFrame(c)
 			if err != nil || f.Header.OpCode != ws.OpBinary {
 				t.Fatalf("TLS %v: message %d: kind %d, %v", secure, i, f.Header.OpCode, err)
 			}
 		}
-		f, err := ws.ReadFrame(c)
+		f, err := readFrame(c)
 		if want := "\x0f\xa0" + strings.Repeat("ü", 61); err != nil || string(f.Payload) != want {
 			t.Errorf("TLS %v: the goodbye is %q, %v; want %q", secure, f.Payload, err, want)
 		}
