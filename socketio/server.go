@@ -266,6 +266,7 @@ func (h *engineHandler) Closed(conn *engine.Conn, reason Reason, err error) {
 }
 
 // errUnknownNamespace is the answer of the reference implementation.
+//
 //lint:ignore ST1005 clients get these words
 var errUnknownNamespace = errors.New("Invalid namespace")
 
