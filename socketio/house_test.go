@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -173,22 +172,6 @@ func (p *peer) ends() {
 			return
 		}
 	}
-}
-
-// get is a polling request.
-func (h *house) get(method, query, body string) (int, string) {
-	h.t.Helper()
-	req, _ := http.NewRequestWithContext(limit(h.t), method, h.url+"/?EIO=4&transport=polling"+query, strings.NewReader(body))
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return res.StatusCode, string(b)
 }
 
 // event is the text of an EVENT of the main namespace.
