@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -58,7 +57,6 @@ type peer struct {
 	conn net.Conn
 	rd   io.Reader
 
-	mu  sync.Mutex
 	sid string
 	pid string
 }
