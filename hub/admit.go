@@ -6,10 +6,10 @@ import (
 )
 
 // Admit makes a session of a connection that somebody else runs: who moves its bytes says so by the Record methods. The
-// session ends when it is ended, by whomever, and its connection is closed then. An error says which limit refused it;
-// the connection is still the caller's.
+// session ends when it is ended, by whomever, and its connection is closed then; what it sends last can still be recorded
+// until the caller says Finish. An error says which limit refused it; the connection is still the caller's.
 func (l *Listener) Admit(conn transport.Conn) (*Session, error) {
-	s, err := l.take(conn, true)
+	s, err := l.take(conn, owner)
 	if err != nil {
 		l.refuse(err)
 	}
@@ -19,7 +19,7 @@ func (l *Listener) Admit(conn transport.Conn) (*Session, error) {
 // Handle makes a session of a connection that was accepted elsewhere, and serves it as Serve does; or it refuses and
 // closes it. It does not wait.
 func (l *Listener) Handle(conn transport.Conn) {
-	s, err := l.take(conn, false)
+	s, err := l.take(conn, attendant)
 	if err != nil {
 		l.refuse(err)
 		conn.Close()
@@ -29,14 +29,14 @@ func (l *Listener) Handle(conn transport.Conn) {
 }
 
 // take opens a session of a connection that holds a socket of its own.
-func (l *Listener) take(conn transport.Conn, unattended bool) (*Session, error) {
+func (l *Listener) take(conn transport.Conn, by keeper) (*Session, error) {
 	if l.closed.Load() {
 		return nil, errClosing
 	}
 	if !l.hub.sockets.tryTake() {
 		return nil, errNoSocket
 	}
-	s, err := l.hub.open(l, conn, unattended)
+	s, err := l.hub.open(l, conn, by)
 	if err != nil {
 		l.hub.sockets.release(conn)
 	}
@@ -44,7 +44,7 @@ func (l *Listener) take(conn transport.Conn, unattended bool) (*Session, error) 
 }
 
 // RecordReceived records what the far end sent, as one event. It waits where the listener says record: strict, and
-// while the recorder lags.
+// while the recorder lags. An error is the session's end, behind which nobody is to act on what came.
 func (s *Session) RecordReceived(p []byte) error {
 	number, err := s.log.Append(session.Received, p)
 	if err == nil {
@@ -52,6 +52,9 @@ func (s *Session) RecordReceived(p []byte) error {
 	}
 	if err != nil {
 		return s.ended(err)
+	}
+	if e := s.over.Load(); e != nil {
+		return e
 	}
 	return nil
 }
@@ -63,6 +66,9 @@ func (s *Session) RecordSent(p []byte) error {
 	}
 	return nil
 }
+
+// RecordUnsent records that the last n bytes that were recorded as sent never were; 0 does nothing.
+func (s *Session) RecordUnsent(n int) { s.unsent(n) }
 
 // RecordUpgraded records that the connection goes on over another transport.
 func (s *Session) RecordUpgraded(transport string) { s.log.Append(session.Upgraded, []byte(transport)) }

@@ -96,6 +96,7 @@ func TestAConnectionThatOthersRunIsASession(t *testing.T) {
 	if e := s.Ended(); e == nil || e.Cause != session.Kicked || e.By != "ada" {
 		t.Errorf("it ended as %+v", e)
 	}
+	s.Finish()
 	var end *session.End
 	if err := s.RecordReceived([]byte("late")); !errors.As(err, &end) || end.Cause != session.Kicked {
 		t.Errorf("what comes behind the end: %v; want the end", err)
@@ -138,6 +139,7 @@ func TestAConnectionThatOthersRunKeepsTheListenersLimits(t *testing.T) {
 	if e := f.session.Ended(); e.Cause != session.Idle {
 		t.Errorf("ended as %v; want idle", e)
 	}
+	f.session.Finish()
 	l.Close()
 	if _, err := l.Admit(refused); err == nil {
 		t.Error("a listener that is closed admits")
@@ -145,6 +147,81 @@ func TestAConnectionThatOthersRunKeepsTheListenersLimits(t *testing.T) {
 	if st := l.Status(); st.Refused != 2 || st.Refusals["too many sessions"] != 1 || st.Refusals["shutdown"] != 1 {
 		t.Errorf("refusals are %v", st.Refusals)
 	}
+}
+
+func TestWhoRunsAConnectionRecordsWhatItSendsLast(t *testing.T) {
+	n := newNode(t)
+	l := n.host(hub.ListenerConfig{Name: "page"}, nil)
+	f := n.admit(l)
+	s := f.session
+	room := session.RoomRef{Room: "page", Session: "9hd2k7w0c3rm-n1", As: session.AsPacket}
+	s.Joined(room)
+	if err := n.Kick(context.Background(), s.ID(), "ada", "enough"); err != nil {
+		t.Fatal(err)
+	}
+	<-f.closed
+	s.RecordSent([]byte(`2["ended",{}]`))
+	var end *session.End
+	if err := s.RecordReceived([]byte("1")); !errors.As(err, &end) || end.Cause != session.Kicked {
+		t.Errorf("what comes behind the end: %v; want the end", err)
+	}
+	ref := room
+	ref.First, ref.Last, ref.Messages, ref.Bytes = 1, 1, 1, 10
+	s.RecordDelivered(ref)
+	s.Left(room)
+	s.RecordUnsent(0)
+	s.RecordUnsent(4)
+	if st := l.Status(); st.Live != 1 {
+		t.Errorf("%d are live before it is finished; want 1", st.Live)
+	}
+	if err := n.Kick(context.Background(), s.ID(), "bob", ""); !errors.Is(err, hub.ErrNotLive) {
+		t.Errorf("it is kicked again: %v; want %v", err, hub.ErrNotLive)
+	}
+	s.Finish()
+	s.Finish()
+	s.RecordSent([]byte("too late"))
+	sum := n.only(session.Recorded)
+	if sum.Cause != session.Kicked || sum.By != "ada" || sum.SentBytes != 13+10-4 {
+		t.Errorf("recorded is %+v", sum)
+	}
+	var kinds []string
+	for _, e := range n.events(s.ID()) {
+		kinds = append(kinds, e.Kind.String())
+	}
+	want := "opened, joined, sent, received, gap, left, unsent, closed" // the gap: there is no such room
+	if got := strings.Join(kinds, ", "); got != want {
+		t.Errorf("on record are %s; want %s", got, want)
+	}
+	if st := l.Status(); st.Live != 0 {
+		t.Errorf("%d are live; want none", st.Live)
+	}
+}
+
+func TestASessionThatItsOwnerGivesUpHasFailed(t *testing.T) {
+	n := newNode(t)
+	f := n.admit(n.host(hub.ListenerConfig{Name: "page"}, nil))
+	f.session.Finish()
+	<-f.closed
+	if sum := n.only(session.Recorded); sum.Cause != session.Failed {
+		t.Errorf("ended as %s; want failed", sum.Cause)
+	}
+}
+
+func TestASessionThatItsOwnerForgetsIsFinished(t *testing.T) {
+	n := newNode(t)
+	n.LimitOwners(500 * time.Millisecond)
+	f := n.admit(n.host(hub.ListenerConfig{Name: "page"}, nil))
+	before := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if err := n.Shutdown(ctx); err == nil {
+		t.Error("the hub has shut down while a session was not finished")
+	}
+	sum := n.only(session.Recorded)
+	if took := time.Since(before); sum.Cause != session.Shutdown || took < 500*time.Millisecond {
+		t.Errorf("ended as %s after %v; want shutdown, 500 ms after the end", sum.Cause, took)
+	}
+	f.session.Finish()
 }
 
 // webSockets serves WebSockets as sessions of a listener, and returns the address.

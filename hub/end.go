@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
@@ -40,7 +41,44 @@ func (s *Session) end(e session.End) {
 	for _, f := range closers {
 		f()
 	}
-	if s.unattended {
+	switch s.keeper {
+	case nobody:
+		s.finish()
+	case owner:
+		s.awaitOwner()
+	}
+}
+
+// ownerLimit is how long after its end the owner of a session may go on recording what it sent last.
+const ownerLimit = 10 * time.Second
+
+// awaitOwner has the session finished if its owner does not do it in time.
+func (s *Session) awaitOwner() {
+	x := s.more()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.finished {
+		x.lapse = time.AfterFunc(s.hub.ownerLimit, s.finishOwned)
+	}
+}
+
+// Finish completes the record of a session that Admit made: its owner calls it once nothing more will be recorded, which
+// may be up to 10 s after the end. It ends the session as "failed" if it has not ended. Only the first call counts.
+func (s *Session) Finish() {
+	s.end(session.End{Cause: session.Failed, Detail: "its connection was given up"})
+	s.finishOwned()
+}
+
+func (s *Session) finishOwned() {
+	x := s.more()
+	x.mu.Lock()
+	first := !x.finished
+	x.finished = true
+	if x.lapse != nil {
+		x.lapse.Stop()
+	}
+	x.mu.Unlock()
+	if first {
 		s.finish()
 	}
 }
@@ -115,13 +153,13 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// finish takes the session out of the live ones and completes its record. It runs once: after the service returned, or
-// at the end itself where no service attends.
+// finish takes the session out of the live ones and completes its record. It runs once: after the service returned, at
+// the end itself where nobody attends, or when the owner has done.
 func (s *Session) finish() {
 	h := s.hub
 	e := s.over.Load()
 	s.flushDelivery()
-	if !s.unattended {
+	if s.keeper == attendant {
 		s.awaitWriters()
 		s.held.Release()
 	}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"time"
 
 	"github.com/switchboard-relay/switchboard/session"
 )
@@ -11,3 +12,6 @@ func (h *Hub) WaitIndexed(ctx context.Context, id session.ID) error { return h.a
 
 // Retain applies a retention now.
 func (h *Hub) Retain(ctx context.Context, r Retention) { h.keep = r; h.retain(ctx) }
+
+// LimitOwners sets how long the owner of a session may take to finish it.
+func (h *Hub) LimitOwners(d time.Duration) { h.ownerLimit = d }

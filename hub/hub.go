@@ -41,6 +41,8 @@ type Hub struct {
 	keep    Retention
 	sockets sockets
 
+	ownerLimit time.Duration
+
 	live registry
 
 	mu        sync.Mutex
@@ -70,7 +72,7 @@ func New(opt Options) (*Hub, error) {
 	}
 	h := &Hub{
 		node: opt.Node, store: opt.Store, index: opt.Index, bus: opt.Bus, logger: opt.Logger,
-		keep: opt.Retention, inbox: opt.Inbox,
+		keep: opt.Retention, inbox: opt.Inbox, ownerLimit: ownerLimit,
 		listeners: map[string]*Listener{}, rooms: rooms{logs: map[session.ID]roomLog{}},
 	}
 	h.sockets.init(opt.MaxConnections, opt.Logger)

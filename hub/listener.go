@@ -161,7 +161,7 @@ func (l *Listener) shakeHands(conn transport.Conn) {
 
 // admit opens a session, or refuses the connection.
 func (l *Listener) admit(conn transport.Conn) *Session {
-	s, err := l.hub.open(l, conn, false)
+	s, err := l.hub.open(l, conn, attendant)
 	if err != nil {
 		l.refuse(err)
 		conn.Close()
@@ -180,7 +180,11 @@ func (l *Listener) ServePackets(p *transport.Packets) error {
 func (l *Listener) openFlow(f *transport.Flow) bool {
 	svc := *l.svc.Load()
 	r, reacts := svc.(Receiver)
-	s, err := l.hub.open(l, f, reacts)
+	by := attendant
+	if reacts {
+		by = nobody
+	}
+	s, err := l.hub.open(l, f, by)
 	if err != nil {
 		l.refuse(err)
 		return false

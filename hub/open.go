@@ -32,7 +32,7 @@ type Receiver interface {
 
 // Runner runs a session in goroutines of its own.
 type Runner interface {
-	// Start begins; it may return before the session is over. The service calls s.Finish once, when none of its
+	// Start begins; it may return before the session is over. The service calls s.FinishWith once, when none of its
 	// goroutines uses the session any more.
 	Start(s *Session)
 }
@@ -46,12 +46,12 @@ var (
 
 // open makes a session of a connection. It runs in the goroutine that accepts, whose stack may grow; the session's own
 // stays small.
-func (h *Hub) open(l *Listener, conn transport.Conn, unattended bool) (*Session, error) {
+func (h *Hub) open(l *Listener, conn transport.Conn, by keeper) (*Session, error) {
 	if err := l.enter(); err != nil {
 		return nil, err
 	}
 	conf := l.config()
-	s := &Session{hub: h, listener: l, conf: conf, conn: conn, unattended: unattended,
+	s := &Session{hub: h, listener: l, conf: conf, conn: conn, keeper: by,
 		id: session.NewID(h.node), start: now()}
 	log, err := h.store.Begin((*participant)(s), recording.Policy{Record: conf.Record, OnFailure: conf.OnFailure})
 	if err != nil {
@@ -112,13 +112,13 @@ func (s *Session) attend(svc Service) {
 	case Receiver:
 		s.begin(svc)
 	case Server:
-		s.Finish(s.guarded(func() error { return svc.Serve(s.Context(), s) }))
+		s.FinishWith(s.guarded(func() error { return svc.Serve(s.Context(), s) }))
 	}
 }
 
-// Finish ends the session, if it has not ended, for the reason that err gives, and completes its record. Services other
-// than Runners do not call it.
-func (s *Session) Finish(err error) {
+// FinishWith ends the session, if it has not ended, for the reason that err gives, and completes its record. Services
+// other than Runners do not call it.
+func (s *Session) FinishWith(err error) {
 	s.end(s.reason(err))
 	s.finish()
 }
@@ -145,7 +145,7 @@ const handshakeLimit = 10 * time.Second
 // command. The listener is only its name and its rules.
 func (h *Hub) Wrap(l *Listener, conn net.Conn) (*Session, error) {
 	h.sockets.take()
-	s, err := h.open(l, transport.From(conn), true)
+	s, err := h.open(l, transport.From(conn), nobody)
 	if err != nil {
 		h.sockets.release(transport.From(conn))
 		l.refuse(err)

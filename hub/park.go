@@ -22,7 +22,7 @@ const (
 // begin opens a Receiver's session and receives for it.
 func (s *Session) begin(r Receiver) {
 	if err := s.guarded(func() error { return r.Open(s) }); err != nil {
-		s.Finish(err)
+		s.FinishWith(err)
 		return
 	}
 	s.react(r)
@@ -36,7 +36,7 @@ func (s *Session) react(r Receiver) {
 		return
 	}
 	s.guarded(func() error { r.Close(s); return nil }) // a panic is logged; the session ends anyway
-	s.Finish(err)
+	s.FinishWith(err)
 }
 
 func (s *Session) pieces(r Receiver) error {

@@ -62,7 +62,7 @@ func (h *Hub) trimMemory() {
 // endIdle ends sessions that no goroutine of the hub waits in, which have no read deadline to do it.
 func (h *Hub) endIdle() {
 	h.live.each(func(s *Session) bool {
-		if limit := s.listener.idle(); limit > 0 && s.unattended && s.quietFor() >= limit {
+		if limit := s.listener.idle(); limit > 0 && s.keeper != attendant && s.quietFor() >= limit {
 			s.end(session.End{Cause: session.Idle})
 		}
 		return true

@@ -23,9 +23,8 @@ type Session struct {
 	conn     transport.Conn
 	id       session.ID
 	start    int64 // Unix µs
-	// unattended: no goroutine of the hub runs it, so its end finishes it. A flow of a Receiver, or a wrapped connection.
-	unattended bool
-	hung       atomic.Bool // the far end sends no more
+	keeper   keeper
+	hung     atomic.Bool // the far end sends no more
 
 	name atomic.Pointer[string]
 	over atomic.Pointer[session.End] // set once: the session is ending
@@ -41,6 +40,15 @@ type Session struct {
 	extra atomic.Pointer[extra]
 }
 
+// keeper is who runs a session, and so who finishes it.
+type keeper uint8
+
+const (
+	attendant keeper = iota // a goroutine of the hub, or a Runner's
+	nobody                  // its end finishes it: a flow of a Receiver, or a wrapped connection
+	owner                   // whoever admitted it: see Finish
+)
+
 // extra is what few sessions need.
 type extra struct {
 	mu      sync.Mutex
@@ -48,6 +56,9 @@ type extra struct {
 	cancel  context.CancelCauseFunc
 	closers []func() // run once when the session ends
 	dialing func()   // gives up what Dial waits for; a context of the session's own would stay with it, and is large
+
+	lapse    *time.Timer // until the hub finishes what its owner did not; set at the end
+	finished bool        // by the owner, or by lapse
 
 	scratch []byte // a copy of what a transport only lent; owned by whoever receives
 }

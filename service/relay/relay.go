@@ -31,7 +31,7 @@ func (svc *Service) Start(s *hub.Session) {
 	}
 	upstream, err := s.Dial(svc.Upstream, svc.TLS, limit)
 	if err != nil {
-		s.Finish(err)
+		s.FinishWith(err)
 		return
 	}
 	l := &line{session: s, upstream: s.Upstream(upstream)}
@@ -88,7 +88,7 @@ func (l *line) parkDown() {
 func (l *line) ended(err error) {
 	l.session.EndWith(err)
 	if l.open.Add(-1) == 0 {
-		l.session.Finish(nil)
+		l.session.FinishWith(nil)
 	}
 }
 
