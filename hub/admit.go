@@ -9,8 +9,14 @@ import (
 // session ends when it is ended, by whomever, and its connection is closed then; what it sends last can still be recorded
 // until the caller says Finish. An error says which limit refused it; the connection is still the caller's.
 func (l *Listener) Admit(conn transport.Conn) (*Session, error) {
-	s, err := l.take(conn, owner)
+	err := l.takeSocket()
 	if err != nil {
+		l.refuse(err)
+		return nil, err
+	}
+	s, err := l.hub.open(l, conn, owner)
+	if err != nil {
+		l.hub.sockets.release(conn)
 		l.refuse(err)
 	}
 	return s, err
@@ -19,28 +25,50 @@ func (l *Listener) Admit(conn transport.Conn) (*Session, error) {
 // Handle makes a session of a connection that was accepted elsewhere, and serves it as Serve does; or it refuses and
 // closes it. It does not wait.
 func (l *Listener) Handle(conn transport.Conn) {
-	s, err := l.take(conn, attendant)
+	if l.Accept(func() (transport.Conn, error) { return conn, nil }) != nil {
+		conn.Close()
+	}
+}
+
+// Accept is Handle of a connection that has yet to be made: accept is called once there is a place for it, and not at all
+// where a limit refuses it, which the error says. An error of accept comes back as it is.
+func (l *Listener) Accept(accept func() (transport.Conn, error)) error {
+	err := l.enter()
+	if err == nil {
+		if err = l.takeSocket(); err != nil {
+			l.leave()
+		}
+	}
+	if err != nil {
+		l.refuse(err)
+		return err
+	}
+	conn, err := accept()
+	if err != nil {
+		l.leave()
+		l.hub.sockets.release(conn)
+		return err
+	}
+	s, err := l.hub.openEntered(l, conn, attendant)
 	if err != nil {
 		l.refuse(err)
 		conn.Close()
-		return
+		l.hub.sockets.release(conn)
+		return nil
 	}
 	go s.attend(*l.svc.Load()) // hub.Shutdown waits for it
+	return nil
 }
 
-// take opens a session of a connection that holds a socket of its own.
-func (l *Listener) take(conn transport.Conn, by keeper) (*Session, error) {
+// takeSocket takes a place for a connection that somebody else accepts.
+func (l *Listener) takeSocket() error {
 	if l.closed.Load() {
-		return nil, errClosing
+		return errClosing
 	}
 	if !l.hub.sockets.tryTake() {
-		return nil, errNoSocket
+		return errNoSocket
 	}
-	s, err := l.hub.open(l, conn, by)
-	if err != nil {
-		l.hub.sockets.release(conn)
-	}
-	return s, err
+	return nil
 }
 
 // RecordReceived records what the far end sent, as one event. It waits where the listener says record: strict, and

@@ -101,9 +101,14 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		listeners = append(listeners, l)
 	}
 	h.mu.Unlock()
+	var closing sync.WaitGroup // a listener may wait until its clients have been told: others need not
 	for _, l := range listeners {
-		l.Close()
+		closing.Go(func() {
+			l.Close()
+			l.end(session.End{Cause: session.Shutdown})
+		})
 	}
+	closing.Wait()
 	h.live.each(func(s *Session) bool {
 		s.end(session.End{Cause: session.Shutdown})
 		return true

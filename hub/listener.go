@@ -255,7 +255,6 @@ func (l *Listener) enter() error {
 		l.live.Add(-1)
 		return errTooMany
 	}
-	l.accepted.Add(1)
 	return nil
 }
 
@@ -316,9 +315,13 @@ func (l *Listener) Close() {
 
 // EndAll ends every session of the listener.
 func (l *Listener) EndAll(cause session.Cause, detail string) {
+	l.end(session.End{Cause: cause, Detail: detail})
+}
+
+func (l *Listener) end(e session.End) {
 	l.hub.live.each(func(s *Session) bool {
 		if s.listener == l {
-			s.End(cause, detail)
+			s.end(e)
 		}
 		return true
 	})

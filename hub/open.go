@@ -50,6 +50,11 @@ func (h *Hub) open(l *Listener, conn transport.Conn, by keeper) (*Session, error
 	if err := l.enter(); err != nil {
 		return nil, err
 	}
+	return h.openEntered(l, conn, by)
+}
+
+// openEntered is open of a connection that the listener has a place for.
+func (h *Hub) openEntered(l *Listener, conn transport.Conn, by keeper) (*Session, error) {
 	conf := l.config()
 	s := &Session{hub: h, listener: l, conf: conf, conn: conn, keeper: by,
 		id: session.NewID(h.node), start: now()}
@@ -71,6 +76,7 @@ func (h *Hub) open(l *Listener, conn transport.Conn, by keeper) (*Session, error
 		return nil, errClosing
 	}
 	h.opened.Add(1)
+	l.accepted.Add(1)
 	h.live.add(s)
 	log.Ready()
 	if l.closed.Load() {
