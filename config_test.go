@@ -3,6 +3,7 @@ package switchboard
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -71,11 +72,38 @@ func TestEachMistakeIsToldWithItsPlaceAndItsMend(t *testing.T) {
 		"http: {tokens: [{name: admin, role: viewer}]}":                    `"admin" is the token in the data folder`,
 		"http: {tokens: [{name: x}, {name: x}]}":                           `two tokens are called "x"`,
 		"recording: {retention: {max_size: much}}":                         `"much" is no size`,
-		"node: My Node":              "only a-z and 0-9",
-		"listeners: 5":               "x.yaml:1:12",
-		"http: {proxies: [nginx]}":   `x.yaml:1:18: http.proxies[0]: "nginx" is no address and no network`,
-		"http: {hosts: ['a.b:80']}":  `x.yaml:1:16: http.hosts[0]: "a.b:80" is no name of a host`,
-		"a: [":                       "x.yaml:",
+		"node: My Node":             "only a-z and 0-9",
+		"listeners: 5":              "x.yaml:1:12",
+		"http: {proxies: [nginx]}":  `x.yaml:1:18: http.proxies[0]: "nginx" is no address and no network`,
+		"http: {hosts: ['a.b:80']}": `x.yaml:1:16: http.hosts[0]: "a.b:80" is no name of a host`,
+		"a: [":                      "x.yaml:",
+
+		listing("a", "ws://h:1/x", "echo, origins: ['https://example.org/']"): `x.yaml:2:62: listeners[0].origins[0]: origin "https`,
+		listing("a", "ws://h:1/x", "echo, origins: ['https://*example.org']"): `origin "https://*example.org": must be`,
+		listing("a", "ws://h:1/x", "echo, origins: ['https://exam*ple.org']"): `origin "https://exam*ple.org": must be`,
+		"http: {listen: 'h:1', insecure: true}\n" +
+			listing("a", "ws://h:1/healthz", "echo"): "/healthz is a path of REST",
+		"http: {listen: 'h:1', insecure: true}\n" +
+			listing("a", "socketio://h:1/metrics/", "room"): "/metrics is a path of REST",
+		"http: {listen: 'h:1', insecure: true}\n" +
+			listing("a", "ws://h:1/api/v1/sessions", "echo"): "/api/v1/sessions is a path of REST",
+		listing("a", "socketio://h:1", "room") + item("b", "socketio://h:1/socket.io/", "room"): `h:1/socket.io is where ` +
+			`listener "a" is served`,
+		listing("a", "ws://h:1/x", "echo") + item("b", "ws://h:1/x/", "echo"):         `h:1/x is where listener "a" is served`,
+		listing("a", "ws://h:0/x", "echo") + item("b", "socketio://h:0/x", "room"):    `h:0/x is where listener "a" is served`,
+		listing("a", "tcp://h:1#x", "echo"):                                           "take away #",
+		listing("a", "ws://h:1/x#", "echo"):                                           "take away #",
+		listing("a", "socketio://h:1", "room, socketio: {handshake_rate: -0.5}"):      "-0.5 is no limit",
+		listing("a", "socketio://h:1", "room, socketio: {max_per_address: -7}"):       "-7 is no limit",
+		listing("a", "socketio://h:1", "room, socketio: {message_rate: .nan}"):        "NaN is no limit",
+		listing("a", "socketio://h:1", "room, max_message: 1MiB"):                     "1MiB is more than a room takes: at most 1000000 bytes",
+		"http: {proxies: ['::ffff:0.0.0.0/90']}":                                      "neither a network of IPv4 nor one of IPv6",
+		"rooms: [{name: a, event: disconnect}]\n" + listing("a", "tcp://h:1", "room"): `rooms[0].event: event "disconnect": Socket.IO keeps`,
+		"rooms: [{name: a, events: {x: disconnect}}]\n" + listing("a", "tcp://h:1", "room"): `rooms[0].events: event ` +
+			`"disconnect": Socket.IO keeps`,
+		"rooms: [{name: a, history: {max_bytes: 500KiB}}]\n" + listing("a", "tcp://h:1", "room"): "500KiB is too little for one event",
+		"rooms: [{name: clasic}]\n" + listing("a", "tcp://h:1", "room, room: classic"):           `did you mean "classic"?`,
+		"rooms: [{name: other}]":     `no listener has the room "other": name it in a listener's room`,
 		"---\nnode: a\n---\nnode: b": "more than one document",
 	} {
 		_, err := ParseConfig("x.yaml", []byte(text))
@@ -94,6 +122,31 @@ func TestAllMistakesAreToldAtOnce(t *testing.T) {
 	_, err := ParseConfig("x.yaml", []byte(text))
 	if err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("got %v; want three errors", err)
+	}
+}
+
+func TestWhatIsNoMistakePasses(t *testing.T) {
+	for _, text := range []string{
+		listing("a", "ws://h:1/x", "echo, origins: ['https://*.example.org', 'http://127.0.0.1:*', '*']"),
+		listing("a", "ws://h:1/healthz", "echo"),
+		listing("a", "ws://h:1/x", "echo") + item("b", "socketio://h:1", "room"),
+		listing("a", "socketio://h:1", "room, socketio: {max_per_address: -1, handshake_rate: -1, message_rate: 0.5}"),
+		listing("a", "socketio://h:1", "room, max_message: 1MB"),
+		"rooms: [{name: a, events: {'*': '*'}, history: {max_bytes: 1MiB}}]\n" + listing("a", "tcp://h:1", "room"),
+	} {
+		if _, err := ParseConfig("x.yaml", []byte(text)); err != nil {
+			t.Errorf("%s\n%v", text, err)
+		}
+	}
+}
+
+func TestAProxyOfIPv4IsKnownHoweverItIsWritten(t *testing.T) {
+	for _, text := range []string{"::ffff:10.0.0.0/104", "10.1.2.3", "::ffff:10.1.2.3", "10.0.0.0/8", "::ffff:10.9.9.9/104"} {
+		for _, at := range []string{"10.1.2.3", "::ffff:10.1.2.3"} {
+			if !newProxies(HTTPConfig{Proxies: []string{text}}).have(netip.MustParseAddr(at)) {
+				t.Errorf("proxies: [%s] do not have %s", text, at)
+			}
+		}
 	}
 }
 

@@ -47,12 +47,20 @@ func (c *checker) config(conf *Config) {
 			c.wrong(path+".name", "two listeners are called %q: choose another name for one", l.Name)
 		}
 		names[l.Name] = true
-		if other, taken := addresses[l.Listen]; taken && l.Listen != "" && !strings.HasSuffix(l.Listen, ":0") {
+		if other, taken := addresses[l.Listen]; taken && l.Listen != "" && !isShared(l.Listen) {
 			c.wrong(path+".listen", "%s is the address of listener %q already", l.Listen, other)
 		}
 		addresses[l.Listen] = l.Name
 	}
 	c.webAddresses(conf)
+	c.roomsAreUsed(conf)
+}
+
+// isShared reports whether more than one listener may have an address: those of a free port, and those of HTTP, whose
+// paths webAddresses looks after.
+func isShared(listen string) bool {
+	a, err := transport.ParseListenAddress(listen)
+	return err == nil && a.IsWeb() || strings.HasSuffix(listen, ":0")
 }
 
 func (c *checker) http(h *HTTPConfig) {

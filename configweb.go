@@ -1,13 +1,17 @@
 package switchboard
 
 import (
+	"cmp"
 	"fmt"
-	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 
+	"github.com/switchboard-relay/switchboard/room"
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/socketio/engine"
 	"github.com/switchboard-relay/switchboard/transport"
+	"github.com/switchboard-relay/switchboard/web"
 )
 
 // rooms checks the rooms.
@@ -25,16 +29,49 @@ func (c *checker) rooms(list []RoomConfig) {
 		names[r.Name] = true
 		c.oneOf(path+".format", r.Format, string(session.FormatText), string(session.FormatJSON), string(session.FormatBase64))
 		c.oneOf(path+".record", r.Record, "on", "off")
+		if err := (&session.Mapping{Event: r.Event}).Check(); err != nil {
+			c.wrong(path+".event", "%v", err)
+		}
+		if err := (&session.Mapping{Field: r.Field}).Check(); err != nil {
+			c.wrong(path+".field", "%v", err)
+		}
 		for from, to := range r.Events {
 			if from == "" || to == "" || (from == "*") != (to == "*") {
 				c.wrong(path+".events", "%q: %q names no event: write NAME: NAME, or \"*\": \"*\" for all, as they are", from, to)
+			} else if err := session.CheckEventName(to); err != nil {
+				c.wrong(path+".events", "%v", err)
 			}
 		}
 		if r.History.MaxMessages < 0 {
 			c.wrong(path+".history.max_messages", "must not be negative")
 		}
-		c.size(path+".history.max_bytes", r.History.MaxBytes, "")
+		if n := c.size(path+".history.max_bytes", r.History.MaxBytes, ""); n > 0 && n < leastHistory {
+			c.wrong(path+".history.max_bytes", "%s is too little for one event: at least 1MiB", r.History.MaxBytes)
+		}
 		c.duration(path+".history.max_age", r.History.MaxAge, "")
+	}
+}
+
+// leastHistory holds an event of room.MaxEvent, and what NATS keeps with it.
+const leastHistory = 1 << 20
+
+// roomsAreUsed checks that every room is some listener's: else it would never be made.
+func (c *checker) roomsAreUsed(conf *Config) {
+	var used []string
+	for _, l := range conf.Listeners {
+		if l.Service == "room" {
+			used = append(used, l.Room)
+		}
+	}
+	for i, r := range conf.Rooms {
+		if r.Name == "" || slices.Contains(used, r.Name) {
+			continue
+		}
+		hint := "name it in a listener's room, or take it away"
+		if near := nearest(r.Name, used); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		c.wrong(fmt.Sprintf("rooms[%d].name", i), "no listener has the room %q: %s", r.Name, hint)
 	}
 }
 
@@ -58,9 +95,8 @@ func (c *checker) web(path string, l *ListenerConfig, a transport.Address) {
 		l.Max = defaultWebMax
 	}
 	for i, o := range l.Origins {
-		if !isOrigin(o) {
-			c.wrong(fmt.Sprintf("%s.origins[%d]", path, i), "%q is no origin: write https://example.org, http://127.0.0.1:*, "+
-				"https://*.example.org, or * for all", o)
+		if err := engine.CheckOrigin(o); err != nil {
+			c.wrong(fmt.Sprintf("%s.origins[%d]", path, i), "%v", err)
 		}
 	}
 	if n := c.size(path+".max_message", l.MaxMessage, "1MiB"); n < 1024 || n > 64<<20 {
@@ -73,20 +109,15 @@ func (c *checker) web(path string, l *ListenerConfig, a transport.Address) {
 	}
 }
 
-func isOrigin(o string) bool {
-	if o == "*" {
-		return true
-	}
-	u, err := url.Parse(strings.TrimSuffix(o, ":*"))
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && strings.Trim(u.Path, "/") == ""
-}
-
 func (c *checker) socketIO(path string, l *ListenerConfig) {
 	if l.Service != "room" && l.Service != "" {
 		c.wrong(path+".service", "%s goes with service: room", l.Listen)
 	}
 	if l.record() == session.RecordStrict {
 		c.wrong(path+".record", "strict does not go with %s: what a room says is not held back; use on", l.Listen)
+	}
+	if n, err := ParseSize(cmp.Or(l.MaxMessage, "0")); err == nil && n > room.MaxEvent {
+		c.wrong(path+".max_message", "%s is more than a room takes: at most %d bytes with %s", l.MaxMessage, room.MaxEvent, l.Listen)
 	}
 	if l.SocketIO == nil {
 		l.SocketIO = &SocketIOConfig{}
@@ -101,15 +132,23 @@ func (c *checker) socketIO(path string, l *ListenerConfig) {
 		}
 	}
 	c.duration(path+".recovery", conf.Recovery, "")
+	for key, n := range map[string]float64{"max_per_address": float64(conf.MaxPerAddress),
+		"handshake_rate": conf.HandshakeRate, "message_rate": conf.MessageRate} {
+		if !(n >= 0 || n == -1) {
+			c.wrong(path+"."+key, "%v is no limit: -1 alone means that there is none", n)
+		}
+	}
 }
 
-// webAddresses checks that listeners on one address agree, and that nobody is served in the clear by mistake.
+// webAddresses checks that those who are served at one address have one tls and a path each. What an address was before a
+// reload is not known here: see openFront.
 func (c *checker) webAddresses(conf *Config) {
 	type place struct {
 		name string
 		tls  *TLSConfig
 	}
 	addresses := map[string]place{conf.HTTP.Listen: {"http", conf.HTTP.TLS}}
+	paths := map[string]string{}
 	for i := range conf.Listeners {
 		l := &conf.Listeners[i]
 		a, err := transport.ParseListenAddress(l.Listen)
@@ -117,6 +156,13 @@ func (c *checker) webAddresses(conf *Config) {
 			continue
 		}
 		path := fmt.Sprintf("listeners[%d]", i)
+		if a.Host == conf.HTTP.Listen && web.Serves(a.Path) {
+			c.wrong(path+".listen", "%s is a path of REST at http.listen: choose another path, or another address", a.Path)
+		}
+		if name, taken := paths[a.Host+a.Path]; taken {
+			c.wrong(path+".listen", "%s%s is where listener %q is served already: choose another path", a.Host, a.Path, name)
+		}
+		paths[a.Host+a.Path] = l.Name
 		other, shared := addresses[a.Host]
 		switch {
 		case shared && other.name == "http" && l.TLS != nil:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"reflect"
+	"sync"
 
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/service/echo"
@@ -178,23 +179,28 @@ func (sb *Switchboard) Reload(conf Config) error {
 	if sb.closed {
 		return errors.New("switchboard is stopping")
 	}
+	sb.conf.Listeners = conf.Listeners
 	var errs []error
+	var closing sync.WaitGroup // each may wait until its clients have been told
 	keep := map[string]bool{}
 	for _, c := range conf.Listeners {
 		if l := sb.lines[c.Name]; l != nil && l.sameSocket(c) {
 			keep[c.Name] = true
-			if err := sb.reconfigure(l, c); err != nil {
+			if err := sb.reconfigure(l, c, &closing); err != nil {
 				errs = append(errs, fmt.Errorf("listener %q: %w", c.Name, err))
 			}
 		}
 	}
 	for name, l := range sb.lines {
 		if !keep[name] {
-			l.listener.Close()
-			l.listener.EndAll(session.Shutdown, "its listener was taken out of the configuration")
 			delete(sb.lines, name)
+			closing.Go(func() {
+				l.listener.Close()
+				l.listener.EndAll(session.Shutdown, "its listener was taken out of the configuration")
+			})
 		}
 	}
+	closing.Wait()
 	for _, c := range conf.Listeners {
 		if keep[c.Name] {
 			continue
@@ -218,7 +224,8 @@ func (l *line) sameSocket(c ListenerConfig) bool {
 	return l.conf.Listen == c.Listen && l.conf.KeepAlive == c.KeepAlive && reflect.DeepEqual(l.conf.TLS, c.TLS)
 }
 
-func (sb *Switchboard) reconfigure(l *line, c ListenerConfig) error {
+// reconfigure makes a line one of the configuration. What it does no more is closed by closing's goroutines.
+func (sb *Switchboard) reconfigure(l *line, c ListenerConfig, closing *sync.WaitGroup) error {
 	if reflect.DeepEqual(l.conf, c) {
 		return nil
 	}
@@ -235,7 +242,7 @@ func (sb *Switchboard) reconfigure(l *line, c ListenerConfig) error {
 		if err != nil {
 			return err
 		}
-		l.web.exchange(h)
+		closing.Go(l.web.exchange(h).close)
 	}
 	l.conf = c
 	return l.listener.Configure(c.forHub(addr), svc)

@@ -10,13 +10,25 @@ import (
 // parseProxy reads an address or a network, as in 10.0.0.7 or 10.0.0.0/8.
 func parseProxy(text string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(text); err == nil {
-		return p.Masked(), nil
+		return unmapped(p)
 	}
 	a, err := netip.ParseAddr(text)
 	if err != nil {
 		return netip.Prefix{}, fmt.Errorf("%q is no address and no network: write 127.0.0.1 or 10.0.0.0/8", text)
 	}
+	a = a.Unmap()
 	return a.Prefix(a.BitLen())
+}
+
+// unmapped makes a network of IPv4 within IPv6 one of IPv4, as which its addresses are compared.
+func unmapped(p netip.Prefix) (netip.Prefix, error) {
+	switch {
+	case !p.Addr().Is4In6():
+		return p.Masked(), nil
+	case p.Bits() < 96:
+		return p, fmt.Errorf("%s is neither a network of IPv4 nor one of IPv6: write both", p)
+	}
+	return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96).Masked(), nil
 }
 
 // proxies are those whose X-Forwarded-For is believed.

@@ -46,10 +46,12 @@ type Switchboard struct {
 	mu       sync.Mutex
 	lines    map[string]*line // by name
 	wrapped  map[string]*hub.Listener
-	fronts   map[string]*front // by where they listen, as configured
 	httpAddr net.Addr
 	serving  sync.WaitGroup
 	closed   bool
+
+	frontsMu sync.Mutex        // taken behind mu
+	fronts   map[string]*front // by where they listen, as configured
 
 	stopIndexing  context.CancelFunc // fixed after New; nil if the index needed nothing
 	indexComplete atomic.Bool

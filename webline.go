@@ -23,12 +23,13 @@ import (
 
 // webLine is a listener's path of HTTP.
 type webLine struct {
-	sb      *Switchboard
-	host    string
-	unroute func()
-	handler atomic.Pointer[webHandler]
-	done    chan struct{}
-	once    sync.Once
+	sb       *Switchboard
+	listener *hub.Listener
+	host     string
+	unroute  func()
+	handler  atomic.Pointer[webHandler]
+	done     chan struct{}
+	once     sync.Once
 }
 
 // webHandler serves the path; what it holds is let go of by closing it.
@@ -49,7 +50,7 @@ func (sb *Switchboard) mount(l *line, addr transport.Address) error {
 		h.close()
 		return err
 	}
-	w := &webLine{sb: sb, host: addr.Host, done: make(chan struct{})}
+	w := &webLine{sb: sb, listener: l.listener, host: addr.Host, done: make(chan struct{})}
 	w.handler.Store(h)
 	if w.unroute, err = f.route(addr.Path, w); err != nil {
 		h.close()
@@ -87,8 +88,8 @@ func (h *webHandler) close() {
 	}
 }
 
-// exchange takes another handler; connections of the one before end as "shutdown" where they need it.
-func (w *webLine) exchange(h *webHandler) { w.handler.Swap(h).close() }
+// exchange takes another handler, and gives the one before: closing it ends its connections, where they need it.
+func (w *webLine) exchange(h *webHandler) *webHandler { return w.handler.Swap(h) }
 
 func (sb *Switchboard) webHandler(conf ListenerConfig, addr transport.Address, l *hub.Listener) (*webHandler, error) {
 	if addr.Transport == "socketio" {
@@ -102,10 +103,14 @@ func (sb *Switchboard) webHandler(conf ListenerConfig, addr transport.Address, l
 			http.Error(w, "pages of this origin may not connect: the listener's origins have it not", http.StatusForbidden)
 			return
 		}
-		conn, err := transport.UpgradeWebSocket(w, r, transport.WebSocketOptions{MaxMessage: int(limit), WriteLimit: int(writeLimit),
-			RemoteAddr: transport.NamedAddr(r.RemoteAddr)})
-		if err == nil { // else the request is answered
-			l.Handle(conn)
+		answered := false
+		err := l.Accept(func() (transport.Conn, error) {
+			answered = true
+			return transport.UpgradeWebSocket(w, r, transport.WebSocketOptions{MaxMessage: int(limit),
+				WriteLimit: int(writeLimit), RemoteAddr: transport.NamedAddr(r.RemoteAddr)})
+		})
+		if !answered {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
 	})}, nil
 }
@@ -154,16 +159,32 @@ func (sb *Switchboard) socketIOOptions(conf ListenerConfig) socketio.Options {
 
 // roomConfig is the configuration of a listener's room.
 func (sb *Switchboard) roomConfig(conf ListenerConfig) RoomConfig {
-	name := cmp.Or(conf.Room, conf.Name)
+	room := RoomConfig{Name: cmp.Or(conf.Room, conf.Name)}
 	for _, r := range sb.conf.Rooms {
-		if r.Name == name {
-			if r.Events == nil {
-				r.Events = map[string]string{"message": "message"}
-			}
-			return r
+		if r.Name == room.Name {
+			room = r
 		}
 	}
-	return RoomConfig{Name: name, Events: map[string]string{"message": "message"}, Record: conf.Record}
+	if room.Events == nil {
+		room.Events = map[string]string{"message": "message"}
+	}
+	room.Record = cmp.Or(room.Record, sb.recordOfRoom(room.Name))
+	return room
+}
+
+// recordOfRoom is how the listeners of a room are recorded, on if they differ.
+func (sb *Switchboard) recordOfRoom(name string) string {
+	record := session.Record("")
+	for _, l := range sb.conf.Listeners {
+		if l.Service != "room" || cmp.Or(l.Room, l.Name) != name {
+			continue
+		}
+		if record != "" && record != l.record() {
+			return string(session.RecordOn)
+		}
+		record = l.record()
+	}
+	return string(record)
 }
 
 // sameWeb reports whether a path's handler can stay as it is.

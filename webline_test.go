@@ -4,13 +4,18 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -353,13 +358,15 @@ func TestForeignPagesAndNamesAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res.Body.Close(); res.StatusCode != http.StatusForbidden {
-			t.Errorf("%s under another name: %s", path, res.Status)
+		text, _ := io.ReadAll(res.Body)
+		if res.Body.Close(); res.StatusCode != http.StatusForbidden || !bytes.Contains(text, []byte("http.hosts")) {
+			t.Errorf("%s under another name: %s %s; want 403, and what to do", path, res.Status, text)
 		}
 	}
 	for _, l := range sb.Hub().Listeners() {
-		if l.Transport != "tcp" && l.Transport != "udp" && l.Refusals["foreign origin"] != 3 {
-			t.Errorf("%s counts %v as refused; want 3 of a foreign origin", l.Name, l.Refusals)
+		if l.Transport != "tcp" && l.Transport != "udp" &&
+			(l.Refusals["foreign origin"] != 3 || l.Refusals["foreign host"] != 1) {
+			t.Errorf("%s counts %v as refused; want 3 of a foreign origin, 1 of a foreign host", l.Name, l.Refusals)
 		}
 	}
 }
@@ -427,9 +434,110 @@ func TestTooManySessionsAreRefusedAsSuch(t *testing.T) {
 		t.Errorf("the second is answered by %s %s", res.Status, b)
 	}
 	mustWebsocket(t, sb, "/ws").hear()
-	second := mustWebsocket(t, sb, "/ws")
-	if text, err := second.next(); err == nil {
-		t.Errorf("the second WebSocket is told %q; want its end", text)
+	if _, err := websocket(t, sb, "/ws", ""); !strings.Contains(fmt.Sprint(err), "503") {
+		t.Errorf("the second WebSocket: %v; want 503", err)
+	}
+	for _, l := range sb.Hub().Listeners() {
+		if l.Transport == "ws" && (l.Accepted != 1 || l.Refusals["too many sessions"] != 1 || l.Live != 1) {
+			t.Errorf("the WebSockets are counted as %+v; want 1 accepted, 1 refused", l)
+		}
+	}
+}
+
+// reachable is an address of this machine that is no loopback address.
+func reachable(t *testing.T) string {
+	t.Helper()
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() && n.IP.To4() != nil {
+			return n.IP.String()
+		}
+	}
+	t.Skip("this machine has no address but loopback")
+	return ""
+}
+
+func TestNamesOfHostsHoldOnEveryAddressOnceTheyAreGiven(t *testing.T) {
+	at := reachable(t)
+	for _, hosts := range [][]string{nil, {"chat.example.org"}} {
+		sb := page(t, func(c *switchboard.Config) {
+			c.HTTP.Hosts = hosts
+			c.Listeners[1].Listen = "ws://" + at + ":0/ws"
+		})
+		for host, known := range map[string]bool{"evil.example": hosts == nil, "chat.example.org:80": true, at: true,
+			"localhost": true} {
+			req, _ := http.NewRequest("GET", "http://"+sb.Addr("ws").String()+"/ws", nil)
+			req.Host = host
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.Body.Close(); (res.StatusCode != http.StatusForbidden) != known {
+				t.Errorf("hosts %v: %s is answered %s; want it known: %v", hosts, host, res.Status, known)
+			}
+		}
+	}
+}
+
+// certificate writes a certificate and its key to files.
+func certificate(t *testing.T) *switchboard.TLSConfig {
+	t.Helper()
+	srv := httptest.NewTLSServer(nil)
+	srv.Close()
+	pair := srv.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, kind string, der []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	return &switchboard.TLSConfig{Cert: write("cert", "CERTIFICATE", pair.Certificate[0]), Key: write("key", "PRIVATE KEY", key)}
+}
+
+func TestAListenerWithTLSIsNeverServedInTheClear(t *testing.T) {
+	var conf switchboard.Config
+	sb := page(t, func(c *switchboard.Config) { conf = *c })
+	next := conf
+	next.HTTP.Listen = "127.0.0.1:1" // which holds after a restart: REST stays where it is
+	next.Listeners = []switchboard.ListenerConfig{{Name: "safe", Listen: "ws://127.0.0.1:0/safe", Service: "room",
+		Room: "classic", TLS: certificate(t)}}
+	err := sb.Reload(next)
+	if err == nil || !strings.Contains(err.Error(), "not the tls of this listener") {
+		t.Errorf("Reload: %v; want it to refuse the listener", err)
+	}
+	if addr := sb.Addr("safe"); addr != nil {
+		t.Errorf("it is served at %v", addr)
+	}
+	if _, err := websocket(t, sb, "/safe", ""); err == nil {
+		t.Error("it is served in the clear")
+	}
+}
+
+func TestARoomIsRecordedAsItsListenersAre(t *testing.T) {
+	for _, c := range []struct{ room, first, second, want string }{
+		{"", "off", "off", "off"},
+		{"", "off", "on", "on"},
+		{"on", "off", "off", "on"},
+		{"off", "on", "on", "off"},
+		{"", "", "on", "on"},
+	} {
+		sb := page(t, func(conf *switchboard.Config) {
+			conf.Rooms[0].Record = c.room
+			conf.Listeners = conf.Listeners[2:]
+			conf.Listeners[0].Record, conf.Listeners[1].Record = c.first, c.second
+		})
+		if got := sb.Rooms()[0].Info().Record; string(got) != c.want {
+			t.Errorf("room %q of listeners %q and %q is recorded %q; want %q", c.room, c.first, c.second, got, c.want)
+		}
 	}
 }
 
@@ -480,7 +588,7 @@ func TestAReloadChangesAWebLineAndTakesOneAway(t *testing.T) {
 	if _, err := websocket(t, sb, "/ws", ""); err == nil {
 		t.Error("a line that was taken out still takes connections")
 	}
-	next.Listeners = nil
+	next.Listeners = []switchboard.ListenerConfig{conf.Listeners[2]}
 	if err := sb.Reload(next); err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,9 @@ func ParseListenAddress(s string) (Address, error) {
 	default:
 		return ParseAddress(s)
 	}
+	if strings.Contains(s, "#") {
+		return Address{}, fmt.Errorf("address %q: take away # and what follows", s)
+	}
 	if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" || u.RawQuery != "" || u.User != nil {
 		return Address{}, fmt.Errorf("address %q: must be %s://HOST:PORT/PATH", s, u.Scheme)
 	}

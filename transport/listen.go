@@ -27,6 +27,9 @@ func ParseAddress(s string) (Address, error) {
 	if err != nil || u.Scheme == "" {
 		return Address{}, fmt.Errorf("address %q: must begin with tcp://, tls://, udp:// or unix://", s)
 	}
+	if strings.Contains(s, "#") {
+		return Address{}, fmt.Errorf("address %q: take away # and what follows", s)
+	}
 	switch u.Scheme {
 	case "tcp", "tls", "udp":
 		if u.Path != "" || u.RawQuery != "" || u.User != nil {

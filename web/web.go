@@ -65,6 +65,11 @@ var routes = []route{
 	{"GET /api/v1/server", auth.Viewer, (*server).server},
 }
 
+// Serves reports whether a path is the API's: nobody else is to be served there.
+func Serves(path string) bool {
+	return path == "/healthz" || path == "/metrics" || path == "/api/v1" || strings.HasPrefix(path, "/api/v1/")
+}
+
 // New makes the handler of everything that is served over HTTP.
 func New(opt Options) http.Handler {
 	if opt.Logger == nil {
@@ -116,8 +121,7 @@ func (s *server) fenced(next http.Handler) http.Handler {
 		// The connection may still have the deadline of its last answer.
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerLimit))
 		defer s.contain(w, r)
-		if !KnownHost(r, s.Hosts) {
-			err := fmt.Errorf("host %q is not this server: use its IP address or localhost", r.Host)
+		if err := CheckHost(r, s.Hosts, false); err != nil {
 			writeError(w, http.StatusForbidden, err)
 			return
 		}
@@ -140,12 +144,18 @@ func (s *server) contain(w http.ResponseWriter, r *http.Request) {
 	writeError(w, http.StatusInternalServerError, errors.New("a mistake in the program: the server's log has more"))
 }
 
-// KnownHost reports whether a request names this server: by an IP address, localhost, or one of the names. It matters on
-// loopback: the name of a foreign page can be made to lead there, and a browser then takes the answers for that page's own.
-func KnownHost(r *http.Request, names []string) bool {
-	if at, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && !at.IP.IsLoopback() {
-		return true
+// CheckHost tells if a request does not name this server: by an IP address, localhost, or one of the names. The name of a
+// foreign page can be made to lead here, and a browser then takes the answers for that page's own. Unless it is to be
+// everywhere, that is looked after on loopback addresses alone: elsewhere a server may have names that it does not know.
+func CheckHost(r *http.Request, names []string, everywhere bool) error {
+	at, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if ok && !at.IP.IsLoopback() && !everywhere || isNamed(r, names) {
+		return nil
 	}
+	return fmt.Errorf("host %q is not this server: use its IP address or localhost, or add the name to http.hosts", r.Host)
+}
+
+func isNamed(r *http.Request, names []string) bool {
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
 		host = strings.Trim(r.Host, "[]")
