@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"errors"
+
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
 )
@@ -20,6 +22,16 @@ func (l *Listener) Admit(conn transport.Conn) (*Session, error) {
 		l.refuse(err)
 	}
 	return s, err
+}
+
+// RefusalText is what an error of Admit may say to whoever was refused, who need not know where recordings lie.
+func RefusalText(err error) string {
+	for _, known := range []error{errTooMany, errNoSocket, errClosing} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return "connections cannot be recorded now"
 }
 
 // Handle makes a session of a connection that was accepted elsewhere, and serves it as Serve does; or it refuses and
@@ -101,8 +113,12 @@ func (s *Session) RecordUnsent(n int) { s.unsent(n) }
 // RecordUpgraded records that the connection goes on over another transport.
 func (s *Session) RecordUpgraded(transport string) { s.log.Append(session.Upgraded, []byte(transport)) }
 
-// RecordDelivered is Deliver of messages that were sent already. It does nothing for a session that is no member.
-func (s *Session) RecordDelivered(ref session.RoomRef) {
+// RecordDelivered is Deliver of messages that were sent already. follows says that since the delivery before, only the
+// session's own messages were left out. It does nothing for a session that is no member.
+func (s *Session) RecordDelivered(ref session.RoomRef, follows bool) {
+	if !follows {
+		s.flushDelivery()
+	}
 	if o := s.box.Load(); o != nil {
 		s.delivers(o, ref, func() error { return nil })
 	}

@@ -64,12 +64,12 @@ func TestAConnectionThatOthersRunIsASession(t *testing.T) {
 	f := n.admit(l)
 	s := f.session
 	room := session.RoomRef{Room: "page", Session: "9hd2k7w0c3rm-n1", As: session.AsPacket}
-	s.RecordDelivered(room) // no member yet
+	s.RecordDelivered(room, true) // no member yet
 	s.Joined(room)
 	for i := range uint64(3) {
 		ref := room
 		ref.First, ref.Last, ref.Messages, ref.Bytes = i+1, i+1, 1, 10
-		s.RecordDelivered(ref)
+		s.RecordDelivered(ref, true)
 	}
 	for _, err := range []error{s.RecordReceived([]byte("40")), s.RecordSent([]byte("40{}"))} {
 		if err != nil {
@@ -88,7 +88,7 @@ func TestAConnectionThatOthersRunIsASession(t *testing.T) {
 		t.Errorf("it has ended: %v", s.Ended())
 	}
 	s.Left(room)
-	s.RecordDelivered(room) // no member any more
+	s.RecordDelivered(room, true) // no member any more
 	if err := n.Kick(context.Background(), live.ID, "ada", "enough"); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestWhoRunsAConnectionRecordsWhatItSendsLast(t *testing.T) {
 	}
 	ref := room
 	ref.First, ref.Last, ref.Messages, ref.Bytes = 1, 1, 1, 10
-	s.RecordDelivered(ref)
+	s.RecordDelivered(ref, true)
 	s.Left(room)
 	s.RecordUnsent(0)
 	s.RecordUnsent(4)

@@ -27,10 +27,13 @@ type flight struct {
 	bytes  int
 }
 
+// Patience is how long a message may be under way through a room, at most.
+const Patience = 30 * time.Second
+
 const (
 	windowMessages = 2048
 	windowBytes    = 2 << 20
-	windowWait     = 30 * time.Second
+	windowWait     = Patience
 )
 
 // errStalled says that messages went out and did not come back.

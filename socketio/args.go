@@ -15,18 +15,23 @@ import (
 type Binary []byte
 
 // MarshalJSON writes a mark that Emit turns into an attachment.
-func (b Binary) MarshalJSON() ([]byte, error) {
-	out := make([]byte, 0, len(binaryMark)+base64.StdEncoding.EncodedLen(len(b))+2)
-	out = append(out, binaryMark...)
-	out = base64.StdEncoding.AppendEncode(out, b)
-	return append(out, '"', '}'), nil
+func (b Binary) MarshalJSON() ([]byte, error) { return appendMarked(nil, secretMark, b), nil }
+
+func appendMarked(b []byte, mark string, p []byte) []byte {
+	b = append(b, mark...)
+	b = base64.StdEncoding.AppendEncode(b, p)
+	return append(b, '"', '}')
 }
 
 // UnmarshalJSON reads what Args.Decode puts where an attachment belongs.
 func (b *Binary) UnmarshalJSON(p []byte) error { return json.Unmarshal(p, (*[]byte)(b)) }
 
-// binaryMark cannot stand in a JSON string, where its quotes would be escaped.
+// binaryMark is where an attachment stands in what AppendWhole makes. It cannot stand in a JSON string, where its quotes
+// would be escaped.
 const binaryMark = `{"_placeholder":true,"base64":"`
+
+// secretMark is where one stands in what encoding/json makes: nothing that came from elsewhere looks like it.
+var secretMark = `{"_placeholder":true,"` + newID() + `":"`
 
 // Args are the arguments of an event, or of an acknowledgement, as they came.
 type Args struct {
@@ -83,8 +88,7 @@ func (a Args) AppendWhole(b []byte) []byte {
 		}
 		b = append(b, list[at:start]...)
 		if num >= 0 && num < len(a.binary) {
-			p, _ := Binary(a.binary[num]).MarshalJSON() // never fails
-			b = append(b, p...)
+			b = appendMarked(b, binaryMark, a.binary[num])
 		} else {
 			b = append(b, list[start:end]...)
 		}
@@ -92,13 +96,14 @@ func (a Args) AppendWhole(b []byte) []byte {
 	}
 }
 
-// detach takes attachments out of JSON that AppendWhole made. What has more than most, or is none after all, stays as it is.
+// detach takes attachments out of JSON that AppendWhole made. What has more than most, or is none after all, stays as it is:
+// anybody can write what looks like one.
 func detach(p []byte, most int) ([]byte, [][]byte) {
 	if !bytes.Contains(p, []byte(binaryMark)) {
 		return p, nil
 	}
 	e := encoder{buf: make([]byte, 0, len(p))}
-	if e.unmark(p) != nil || len(e.binary) > most {
+	if e.unmark(p, binaryMark) != nil || len(e.binary) > most || checkPlaceholders(e.buf, len(e.binary)) != nil {
 		return p, nil
 	}
 	return e.buf, e.binary
@@ -212,18 +217,53 @@ func nextPlaceholder(p []byte, from int) (start, end, num int) {
 	return -1, -1, -1
 }
 
-// checkPlaceholders holds a packet with attachments to what it refers to.
+// checkPlaceholders holds a packet with attachments to what it refers to: what is let through here is passed on, and the
+// stock clients close their connection on a placeholder that is wrong. It sees placeholders as those clients do, and
+// demands that nextPlaceholder sees the same ones.
 func checkPlaceholders(p []byte, attachments int) error {
-	for at := 0; ; {
+	var v any
+	if err := json.Unmarshal(p, &v); err != nil {
+		return malformed("its payload is no JSON")
+	}
+	meant, ok := countPlaceholders(v, attachments)
+	seen := 0
+	for at := 0; ok; seen++ {
 		start, end, num := nextPlaceholder(p, at)
 		if start < 0 {
-			return nil
+			break
 		}
-		if num < 0 || num >= attachments {
-			return malformed("a placeholder of an attachment that there is not")
-		}
+		ok = num >= 0 && num < attachments
 		at = end
 	}
+	if !ok || meant != seen {
+		return malformed("a placeholder of an attachment that there is not")
+	}
+	return nil
+}
+
+// countPlaceholders counts as socket.io-parser's reconstructPacket finds them; ok is false if one is wrong.
+func countPlaceholders(v any, attachments int) (n int, ok bool) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			m, ok := countPlaceholders(e, attachments)
+			if n += m; !ok {
+				return n, false
+			}
+		}
+	case map[string]any:
+		if v["_placeholder"] == true {
+			num, is := v["num"].(float64)
+			return 1, is && num >= 0 && num < float64(attachments) && num == float64(int(num))
+		}
+		for _, e := range v {
+			m, ok := countPlaceholders(e, attachments)
+			if n += m; !ok {
+				return n, false
+			}
+		}
+	}
+	return n, true
 }
 
 // Errors of Emit.
@@ -262,10 +302,10 @@ func (e *encoder) arg(a any) error {
 	case string:
 		e.buf = appendString(e.buf, a)
 	case json.RawMessage:
-		if !json.Valid(a) {
+		if !json.Valid(a) || !utf8.Valid(a) {
 			return errors.New("a json.RawMessage that is no JSON")
 		}
-		e.buf = append(e.buf, a...)
+		e.buf = append(e.buf, bytes.TrimSpace(a)...)
 	case []byte:
 		e.attach(a)
 	case Binary:
@@ -328,19 +368,19 @@ func (e *encoder) marshal(a any) error {
 	if err != nil {
 		return err
 	}
-	return e.unmark(p)
+	return e.unmark(p, secretMark)
 }
 
-// unmark appends JSON, and makes attachments of what Binary.MarshalJSON marked.
-func (e *encoder) unmark(p []byte) error {
+// unmark appends JSON, and makes attachments of what is marked.
+func (e *encoder) unmark(p []byte, mark string) error {
 	for {
-		at := bytes.Index(p, []byte(binaryMark))
+		at := bytes.Index(p, []byte(mark))
 		if at < 0 {
 			e.buf = append(e.buf, p...)
 			return nil
 		}
 		e.buf = append(e.buf, p[:at]...)
-		p = p[at+len(binaryMark):]
+		p = p[at+len(mark):]
 		end := bytes.IndexByte(p, '"')
 		if end < 0 || end+1 >= len(p) || p[end+1] != '}' {
 			return errors.New("malformed binary")

@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/textproto"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/socketio/engine"
@@ -27,6 +30,9 @@ type Client struct {
 
 	// sending keeps what the observer is told in the order of what is sent.
 	sending sync.Mutex
+	ended   bool // the observer is told nothing more
+
+	awaited atomic.Int32 // acknowledgements
 
 	mu      sync.Mutex
 	sockets []*Socket
@@ -35,6 +41,7 @@ type Client struct {
 	space   chan struct{} // closed when the queue has been taken; nil while nobody waits
 	working bool
 	over    bool
+	closed  bool // its handlers know
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 }
@@ -47,11 +54,24 @@ type Handshake struct {
 	header string
 }
 
-func newHandshake(r *http.Request) *Handshake {
+// Limits of what is kept of a client for as long as it is there, or may come back.
+const (
+	maxHandshake = 32 << 10 // bytes of the request
+	maxAuth      = 16 << 10 // bytes of what a CONNECT brings
+)
+
+func newHandshake(r *http.Request) (*Handshake, error) {
 	var b strings.Builder
 	r.Header.Write(&b) // writing to a Builder does not fail
-	return &Handshake{Time: time.Now(), Path: r.URL.Path, query: r.URL.RawQuery, header: b.String()}
+	h := &Handshake{Time: time.Now(), Path: r.URL.Path, query: r.URL.RawQuery, header: b.String()}
+	if h.size() > maxHandshake {
+		return nil, &engine.Refusal{Status: http.StatusRequestHeaderFieldsTooLarge,
+			Message: fmt.Sprintf("the request's header and query have more than %d bytes", maxHandshake)}
+	}
+	return h, nil
 }
+
+func (h *Handshake) size() int { return len(h.Path) + len(h.query) + len(h.header) }
 
 // Query is the request's query; what a client gives as its query option is in it.
 func (h *Handshake) Query() url.Values {
@@ -88,6 +108,9 @@ func (c *Client) Closed() bool { return c.conn.Closed() }
 
 // Waiting is how many bytes wait for the client to read them.
 func (c *Client) Waiting() int { return c.conn.Waiting() }
+
+// Unsent is how many bytes of packets were sent and never went out, to Observer.Closed and later.
+func (c *Client) Unsent() int { return c.conn.Unsent() }
 
 // Sockets are the client's sockets.
 func (c *Client) Sockets() []*Socket {
@@ -134,7 +157,7 @@ func (c *Client) text(p []byte) error {
 	}
 	k.data = bytes.Clone(k.data)
 	c.partial = &k
-	c.server.owes(c, engine.ParseError)
+	c.server.owes(c, debtAttachments)
 	return nil
 }
 
@@ -149,7 +172,7 @@ func (c *Client) attachment(p []byte) error {
 		return nil
 	}
 	c.partial = nil
-	c.server.gave(c)
+	c.server.gave(c, debtAttachments)
 	return c.received(*k)
 }
 
@@ -170,8 +193,7 @@ func (c *Client) received(k packet) error {
 	if k.attachments == 0 {
 		k.data = bytes.Clone(k.data)
 	}
-	c.enqueue(task{packet: k})
-	return nil
+	return c.enqueue(task{packet: k})
 }
 
 // perTask is what a queued task takes besides its bytes.
@@ -185,11 +207,23 @@ func (t *task) size() int {
 	return n
 }
 
-// enqueue waits while too much waits already: the client is not read then.
-func (c *Client) enqueue(t task) {
+// awaitedQueue is how many times as much may wait of a client that owes acknowledgements.
+const awaitedQueue = 4
+
+var errAwaited = errors.New("too much came, and none of the acknowledgements that are awaited")
+
+// enqueue waits while too much waits already: the client is not read then. It goes on reading one that owes acknowledgements,
+// since what waits may be waiting for one of them, but not without end.
+func (c *Client) enqueue(t task) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.queued > c.server.opt.MaxQueue && t.closed == nil && t.left == nil {
+		if c.awaited.Load() > 0 {
+			if c.queued > awaitedQueue*c.server.opt.MaxQueue {
+				return errAwaited
+			}
+			break
+		}
 		if c.space == nil {
 			c.space = make(chan struct{})
 		}
@@ -201,18 +235,21 @@ func (c *Client) enqueue(t task) {
 		}
 		c.mu.Lock()
 		if c.conn.Closed() {
-			return // else a handler that waits for the client's end would never hear of it
+			return nil // else a handler that waits for the client's end would never hear of it
 		}
 	}
 	c.queue = append(c.queue, t)
 	c.queued += t.size()
 	if !c.working {
 		c.working = true
-		go c.work() // ends when nothing waits; the server's engine waits for it through Closed
+		c.server.handlers.enter()
+		go c.work() // ends when nothing waits; Server.Close waits for it
 	}
+	return nil
 }
 
 func (c *Client) work() {
+	defer c.server.handlers.leave()
 	var batch []task
 	for {
 		c.mu.Lock()
@@ -283,6 +320,12 @@ func (c *Client) context() context.Context {
 	defer c.mu.Unlock()
 	if c.ctx == nil {
 		c.ctx, c.cancel = context.WithCancelCause(context.Background())
+		switch cancel := c.cancel; {
+		case c.closed:
+			cancel(ErrClosed)
+		case c.over:
+			time.AfterFunc(graceful, func() { cancel(ErrClosed) })
+		}
 	}
 	return c.ctx
 }
@@ -293,7 +336,7 @@ const graceful = 5 * time.Second
 // closedBy runs when the connection has ended: its sockets leave at once, so that it can be recovered; their handlers hear of
 // it behind what had come before.
 func (c *Client) closedBy(reason Reason, err error) {
-	c.server.gave(c)
+	c.server.gave(c, debtConnect, debtAttachments)
 	c.mu.Lock()
 	c.over = true
 	sockets := c.sockets
@@ -315,13 +358,26 @@ func (c *Client) finish(end *closing) {
 	}
 	c.mu.Lock()
 	cancel := c.cancel
-	c.sockets = nil
+	c.sockets, c.closed = nil, true
 	c.mu.Unlock()
 	if cancel != nil {
 		cancel(ErrClosed)
 	}
-	if c.observer != nil {
-		c.observer.Closed(end.reason, end.err)
+	c.observe(func(o Observer) {
+		c.ended = true
+		o.Closed(end.reason, end.err)
+	})
+}
+
+// observe tells the observer something, in its place among what is sent, unless it has been told of the end.
+func (c *Client) observe(tell func(Observer)) {
+	if c.observer == nil {
+		return
+	}
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	if !c.ended {
+		tell(c.observer)
 	}
 }
 
@@ -336,28 +392,32 @@ func (c *Client) send(m *outgoing) error {
 // sendNow is send for those who know that nothing goes before it.
 func (c *Client) sendNow(m *outgoing) error {
 	if c.observer == nil {
-		if m.volatile {
-			c.conn.SendVolatile(m.message)
-			return nil
-		}
-		return c.conn.Send(m.message)
+		_, err := c.pass(m)
+		return err
 	}
 	c.sending.Lock()
 	defer c.sending.Unlock()
-	if m.volatile {
-		if c.conn.SendVolatile(m.message) {
-			m.observe(c.observer)
-		}
-		return nil
+	sent, err := c.pass(m)
+	if sent && !c.ended {
+		m.observe(c.observer)
 	}
-	m.observe(c.observer)
-	return c.conn.Send(m.message)
+	return err
+}
+
+// pass gives a message to the connection, which does not take a volatile one that would have to wait.
+func (c *Client) pass(m *outgoing) (sent bool, err error) {
+	if m.volatile {
+		return c.conn.SendVolatile(m.message), nil
+	}
+	err = c.conn.Send(m.message)
+	return err == nil, err
 }
 
 // outgoing is one packet to send.
 type outgoing struct {
 	message  *engine.Message
 	volatile bool
+	secret   bool // it is the answer to a CONNECT, which has the private id
 }
 
 func newOutgoing(text []byte, binary [][]byte) *outgoing {
@@ -365,7 +425,11 @@ func newOutgoing(text []byte, binary [][]byte) *outgoing {
 }
 
 func (m *outgoing) observe(o Observer) {
-	o.Sent(m.message.Text(), false)
+	text := m.message.Text()
+	if m.secret {
+		text = masked(text)
+	}
+	o.Sent(text, false)
 	for _, p := range m.message.Binary() {
 		o.Sent(p, true)
 	}

@@ -37,7 +37,7 @@
 //	socketsJoin, socketsLeave              Target.Join, Leave
 //	disconnectSockets()                    Target.Disconnect
 //	socket.disconnect(), (true)            Socket.Disconnect, Client.Close
-//	socket.id, handshake, data, recovered  Socket.ID, Handshake, Auth, Data, Recovered
+//	socket.id, handshake, data, recovered  Socket.ID, Handshake, Auth, Data, SetData, Recovered
 //	socket.conn                            Socket.Client
 //	Buffer, ArrayBuffer arguments          []byte, or Binary within other values
 //	adapters, serverSideEmit               Namespace.Follow and Deliver carry a log of one's own
@@ -48,6 +48,8 @@
 // goroutine of that client; a handler may block and may Call the same client. A client whose handlers are behind is not read.
 //
 // Recovery also works before a client has got any event, when its last event was volatile, several times in a row, and when
-// the server has not yet noticed that the old connection broke. It is all or nothing: where anything is missing, the socket is
-// a new one.
+// the server has not yet noticed that the old connection broke. It is all or nothing: where anything is missing, or more was
+// missed than half of Options.WriteLimit, the socket is a new one.
+//
+// To a socket that is not connected yet, in middleware, nothing can be sent. To with no room is nobody.
 package socketio

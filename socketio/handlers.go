@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -230,6 +231,15 @@ func (n *Namespace) disconnected(s *Socket, reason Reason) {
 	}
 }
 
+// leaves is left in a goroutine of its own, for which Server.Close waits.
+func (n *Namespace) leaves(s *Socket) {
+	n.server.handlers.enter()
+	go func() {
+		defer n.server.handlers.leave()
+		n.left(s)
+	}()
+}
+
 func (n *Namespace) left(s *Socket) {
 	for _, f := range n.get().onLeft {
 		n.server.guarded("left", func() { f(s) })
@@ -238,7 +248,7 @@ func (n *Namespace) left(s *Socket) {
 
 // event hands an event to its handler, in the client's goroutine.
 func (s *Socket) event(k *packet) {
-	if !s.Connected() {
+	if s.told { // what came before the end is handled, also behind it
 		return
 	}
 	first, rest := nextElement(k.data[1:])
@@ -247,8 +257,8 @@ func (s *Socket) event(k *packet) {
 		name = string(first) // a number
 	} else if plain, ok := plainString(first); ok {
 		name = plain
-	} else if json.Unmarshal(first, &name) != nil || reserved(name) {
-		return
+	} else {
+		json.Unmarshal(first, &name) // it is a string: that was checked
 	}
 	args := Args{list: rest, binary: k.binary}
 	h := s.namespace.get()
@@ -285,6 +295,9 @@ func (s *Socket) reply(id uint64, args []any, err error) {
 	if err == nil {
 		err = e.args(args)
 	}
+	if most := s.client.server.opt.MaxAttachments; err == nil && len(e.binary) > most {
+		err = fmt.Errorf("%w: %d, and %d at most", errAttachments, len(e.binary), most)
+	}
 	if err != nil {
 		e = encoder{buf: []byte{'['}}
 		e.args([]any{map[string]string{"error": err.Error()}}) // never fails
@@ -294,6 +307,9 @@ func (s *Socket) reply(id uint64, args []any, err error) {
 	b = append(append(b, e.buf...), ']')
 	s.client.send(newOutgoing(b, e.binary))
 }
+
+// errAttachments is in the way of more attachments than the stock clients take.
+var errAttachments = errors.New("too many attachments")
 
 var errInternal = fmt.Errorf("internal error")
 

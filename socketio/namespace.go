@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -70,6 +71,10 @@ func (e *ConnectError) Error() string { return e.Message }
 
 // connect takes a client into a namespace: it runs in the client's goroutine.
 func (c *Client) connect(k *packet) {
+	if len(k.data) > maxAuth {
+		c.refuse(k.namespace, fmt.Errorf("auth has %d bytes, and %d at most", len(k.data), maxAuth))
+		return
+	}
 	c.mu.Lock()
 	count := len(c.sockets)
 	c.mu.Unlock()
@@ -93,7 +98,7 @@ func (c *Client) connect(k *packet) {
 		}
 		added, retired := n.add(s, lost)
 		if added {
-			c.server.gave(c)
+			c.server.gave(c, debtConnect)
 			n.connected(s)
 		}
 		if !retired { // else the namespace was dropped a moment ago: another takes its place
@@ -104,7 +109,7 @@ func (c *Client) connect(k *packet) {
 
 // newSocket is a socket that is not connected yet.
 func (n *Namespace) newSocket(c *Client, auth json.RawMessage) *Socket {
-	s := &Socket{client: c, namespace: n, auth: auth, id: newID()}
+	s := &Socket{client: c, namespace: n, auth: auth, id: newID(), index: -1}
 	switch {
 	case c.Revision() == 3 && n.name == "/":
 		s.id = c.ID()
@@ -174,7 +179,7 @@ func (n *Namespace) add(s *Socket, lost *lost) (added, retired bool) {
 		return false, false
 	}
 	n.sockets[s.id] = s
-	s.client.shard.add(op{kind: opConnect, socket: s, missed: missed})
+	s.client.shard.add(op{kind: opConnect, socket: s, missed: missed, rooms: s.Rooms()})
 	return true, false
 }
 
@@ -216,7 +221,9 @@ func (s *Socket) connectPacket() *outgoing {
 		}
 		b = append(b, '}')
 	}
-	return newOutgoing(b, nil)
+	m := newOutgoing(b, nil)
+	m.secret = s.secret != ""
+	return m
 }
 
 // remove takes a socket out: broadcasts that were made before still reach it. It reports whether the socket was in.
@@ -241,8 +248,8 @@ func (n *Namespace) sweep(now time.Time) (empty bool) {
 	defer n.mu.Unlock()
 	for id, v := range n.saved {
 		if now.After(v.until) {
-			delete(n.saved, id)
-			go n.left(v.socket) // ends with its handlers
+			n.unsave(id)
+			n.leaves(v.socket)
 		}
 	}
 	n.log.trim(now)

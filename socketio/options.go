@@ -16,7 +16,7 @@ type Options struct {
 	MaxAttachments int           // of one packet; 10
 	MaxNamespaces  int           // that one client may connect to; 64
 	MaxQueue       int           // bytes of packets that may wait for a client's handlers, until it is not read; 1 MiB
-	MaxAcks        int           // acknowledgements that one socket may owe at once; 10,000
+	MaxAcks        int           // acknowledgements that the client of one socket may owe at once; 10,000
 
 	Recovery Recovery
 
@@ -38,6 +38,7 @@ type Recovery struct {
 }
 
 func (o Options) withDefaults() Options {
+	setDefault(&o.WriteLimit, 1<<20)
 	setDefault(&o.PingInterval, 25*time.Second)
 	setDefault(&o.PingTimeout, 20*time.Second)
 	setDefault(&o.ConnectTimeout, 45*time.Second)
@@ -61,15 +62,18 @@ func setDefault[T comparable](v *T, to T) {
 }
 
 // Observer is told what passes on one connection, for whoever keeps a record of it. Its methods are called in the order in
-// which things happened, and must not call back into the connection.
+// which things happened, and must not call back into the server. In packets that carry one, asterisks stand for the secret
+// with which a lost connection is recovered.
 type Observer interface {
 	// Received gets each packet, and each attachment by itself, before anything is done with it. The bytes are borrowed.
 	// It may wait; an error closes the connection.
 	Received(p []byte, binary bool) error
-	// Sent gets each packet and attachment that is sent to this client alone. It must not wait.
+	// Sent gets each packet and attachment that is sent, other than what Delivered tells of. It must not wait.
 	Sent(p []byte, binary bool)
-	// Delivered tells of broadcasts that were sent. It must not wait.
+	// Delivered tells of broadcasts with a Place that were sent. It must not wait.
 	Delivered(d Delivery)
+	// Left tells that no more events are sent to a socket. Closed says that of all that are left then.
+	Left(s *Socket)
 	// Upgraded is called when the connection goes on over another transport.
 	Upgraded(transport string)
 	// Closed is called last, once.
@@ -79,7 +83,7 @@ type Observer interface {
 // Delivery is broadcasts of one namespace that followed each other and were sent to one socket.
 type Delivery struct {
 	Socket      *Socket
-	First, Last Place  // of the first and the last of them; the socket's own may be missing between them
+	First, Last Place  // of the first and the last of them; between them, only what the socket sent may be missing
 	Messages    uint64 // how many
 	Bytes       uint64 // of their packets
 }

@@ -72,7 +72,7 @@ func parsePacket(p []byte, maxAttachments int) (packet, error) {
 	if p, err = out.parseID(p); err != nil {
 		return out, err
 	}
-	out.data = p
+	out.data = trimSpace(p)
 	return out, out.check()
 }
 
@@ -161,7 +161,11 @@ func (k *packet) checkEvent() error {
 	if len(first) == 0 || first[0] != '"' && first[0] != '-' && (first[0] < '0' || first[0] > '9') {
 		return malformed("the first element of an event must be its name")
 	}
-	if first[0] == '"' && reserved(string(first[1:len(first)-1])) {
+	if first[0] != '"' {
+		return nil
+	}
+	name, plain := plainString(first)
+	if !plain && json.Unmarshal(first, &name) != nil || reserved(name) {
 		return malformed("the event %s is reserved", first)
 	}
 	return nil

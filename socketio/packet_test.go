@@ -67,7 +67,7 @@ func TestArgumentsComeBack(t *testing.T) {
 		Name string `json:"name"`
 		Data Binary `json:"data"`
 	}
-	d, err := newDraft("e", []any{"te\"x\tt\n中\xff", 7, nil, []byte{1, 2}, thing{"n", Binary{3}}, json.RawMessage(`[1]`), true, 1.5})
+	d, err := newDraft("e", []any{"te\"x\tt\n中\xff", 7, nil, []byte{1, 2}, thing{"n", Binary{3}}, json.RawMessage(`[1]`), true, 1.5}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,14 +97,14 @@ func TestArgumentsComeBack(t *testing.T) {
 		!bytes.Equal(th.Data, []byte{3}) || remaining.Len() != 3 || string(args.At(5)) != "[1]" {
 		t.Errorf("got %q %d %v %v %+v and %d more of %s", text, n, null, p, th, remaining.Len(), out.message.Text())
 	}
-	again, err := newDraft("e", []any{[]byte("first"), args})
+	again, err := newDraft("e", []any{[]byte("first"), args}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if text := again.seal("/", nil, nil).message.Text(); !json.Valid(text[len("53-"):]) || !bytes.Contains(text, []byte(`"num":2`)) {
 		t.Errorf("passed on: %s; want attachments 0 to 2", text)
 	}
-	if d, err := newDraft("e", []any{Args{}, "x", Args{}}); err != nil || string(d.seal("/", nil, nil).message.Text()) != `2["e","x"]` {
+	if d, err := newDraft("e", []any{Args{}, "x", Args{}}, 10); err != nil || string(d.seal("/", nil, nil).message.Text()) != `2["e","x"]` {
 		t.Errorf("no arguments among others: %s, %v", d.payload, err)
 	}
 }
@@ -122,10 +122,39 @@ func TestAttachmentsTravelWithinJSON(t *testing.T) {
 		t.Errorf("got %s with %v", p, binary)
 	}
 	for _, text := range []string{want[:1] + strings.Repeat(`{"_placeholder":true,"base64":"AQ=="},`, 3) + `0]`,
-		`[{"_placeholder":true,"base64":"!"}]`, `[{"_placeholder":true,"base64":"AQ==","x":1}]`} {
+		`[{"_placeholder":true,"base64":"!"}]`, `[{"_placeholder":true,"base64":"AQ==","x":1}]`,
+		`[{"_placeholder":true,"base64":"AQ=="},{"_placeholder":true,"num":9}]`} {
 		if p, binary := detach([]byte(text), 2); string(p) != text || binary != nil {
 			t.Errorf("%s became %s with %v; want it as it was", text, p, binary)
 		}
+	}
+}
+
+func TestPlaceholdersAreWhatStockClientsTakeThemFor(t *testing.T) {
+	const good = `{"_placeholder":true,"num":0}`
+	for text, want := range map[string]bool{
+		`["e",` + good + `]`: true,
+		`["e",{"a":[{"b":` + good + `}]},` + good + `,{"_placeholder":1,"num":9}]`:                   true,
+		`["e",` + good + `,{"_pl\u0061ceholder":true,"num":9}]`:                                      false,
+		`["e",` + good + `,{"_placeholder":true,"num":99,"NUM":0}]`:                                  false,
+		`["e",` + good + `,{"_placeholder":true,"num":0,"x":"` + strings.Repeat("x", 200) + `"}]`:    false,
+		`["e",{"a":` + good + `,"_placeholder":true,"num":-1}]`:                                      false,
+		`["e",` + good + `,{"_placeholder":true,"num":0.5}]`:                                         false,
+		`["e",` + good + `,{"_placeholder":true,"num":"0"}]`:                                         false,
+		`["e",` + good + `,{"_placeholder":true}]`:                                                   false,
+		`["e",` + good + `,{"_placeholder":true,"num":1}]`:                                           false,
+		`["e",` + good + `,{"num":0,"_placeholder":false,"_placeholder":true,"_placeholder":false}]`: true,
+	} {
+		if err := checkPlaceholders([]byte(text), 1); (err == nil) != want {
+			t.Errorf("%s: %v; want it taken: %v", text, err, want)
+		}
+	}
+	look := map[string]any{"_placeholder": true, "base64": "!"} // as a client may have said it
+	if d, err := newDraft("e", []any{look, Binary{1}, map[string]any{"b": Binary{2}}}, 10); err != nil || len(d.binary) != 2 {
+		t.Errorf("what only looks like an attachment: %v", err)
+	}
+	if _, err := newDraft("e", []any{[]byte{1}, []byte{2}, []byte{3}}, 2); err == nil {
+		t.Error("more attachments than clients take can be sent")
 	}
 }
 

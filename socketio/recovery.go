@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"bytes"
 	"crypto/subtle"
 	"encoding/json"
 	"slices"
@@ -13,6 +14,7 @@ import (
 type saved struct {
 	socket *Socket
 	until  time.Time
+	size   int64 // bytes
 }
 
 // lost is what a client says of the socket that it had.
@@ -21,13 +23,17 @@ type lost struct {
 	offset     string // of the last event that it got; empty if it got none
 }
 
-// maxSaved bounds the sockets that may come back to one namespace.
-const maxSaved = 100_000
+// Limits of the sockets of a server that may come back.
+const (
+	maxSaved     = 128 << 20 // bytes that they take
+	perSaved     = 1 << 10   // bytes that one takes besides what its client said
+	recoverParts = 2         // what one missed may fill a half of what may wait for it: more follows at once
+)
 
 // recoverable reports whether a socket that ended so may come back: its connection was lost, and nobody wanted that.
 func recoverable(r Reason) bool {
 	switch r {
-	case engine.TransportClose, engine.TransportError, engine.PingTimeout, engine.Slow, engine.ServerShutdown:
+	case engine.TransportClose, engine.TransportError, engine.PingTimeout, engine.Slow:
 		return true
 	}
 	return false
@@ -35,6 +41,32 @@ func recoverable(r Reason) bool {
 
 // pid is the socket's private id: whoever knows it may recover the socket.
 func (s *Socket) pid() string { return s.id + "." + s.secret }
+
+// masked is a packet in which asterisks stand for the secret of a private id, if there is one: what an observer is told is for
+// those who may look on, not for those who may take over.
+func masked(p []byte) []byte {
+	for i := 0; i+2*idLength+3 <= len(p); i++ {
+		q := p[i : i+2*idLength+3]
+		if q[0] != '"' || q[idLength+1] != '.' || q[len(q)-1] != '"' || !isID(q[1:idLength+1]) || !isID(q[idLength+2:len(q)-1]) {
+			continue
+		}
+		out := bytes.Clone(p)
+		for at := i + idLength + 2; at < i+len(q)-1; at++ {
+			out[at] = '*'
+		}
+		return out
+	}
+	return p
+}
+
+func isID(p []byte) bool {
+	for _, c := range p {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
 
 // lost reads what a CONNECT says of an earlier socket; nil if it says nothing of one, or there is no recovery.
 func (n *Namespace) lost(payload []byte) *lost {
@@ -73,7 +105,7 @@ func (n *Namespace) former(l *lost) *Socket {
 	if v := n.saved[l.id]; v != nil && time.Now().Before(v.until) { // what is past its time, sweep lets go of
 		s = v.socket
 	}
-	if s == nil || subtle.ConstantTimeCompare([]byte(s.secret), []byte(l.secret)) != 1 {
+	if s == nil || s.leaving.Load() || subtle.ConstantTimeCompare([]byte(s.secret), []byte(l.secret)) != 1 {
 		return nil
 	}
 	return s
@@ -93,28 +125,64 @@ func (n *Namespace) recover(s *Socket, l *lost) ([]*entry, bool) {
 		old.fail()
 		old.client.conn.Close(engine.TransportError)
 	}
-	delete(n.saved, l.id)
+	n.unsave(l.id)
 	after, known := old.begin, true
 	if l.offset != "" {
 		after, known = n.log.parse(l.offset)
 	}
 	missed, whole := n.log.after(after)
-	if !known || !whole || after.before(old.begin) {
+	rooms := old.memberships()
+	missed = slices.DeleteFunc(missed, func(e *entry) bool { return !e.target.included(old.id, rooms, e.offset) })
+	size := 0
+	for _, e := range missed {
+		size += e.size()
+	}
+	if !known || !whole || after.before(old.begin) || size > n.server.opt.WriteLimit/recoverParts {
 		if noticed {
-			go n.left(old) // ends with its handlers
+			n.leaves(old)
 		}
 		return nil, false
 	}
-	rooms := old.memberships()
-	s.id, s.secret, s.begin, s.Data, s.rooms = old.id, old.secret, old.begin, old.Data, rooms
 	old.moved.Store(true)
-	return slices.DeleteFunc(missed, func(e *entry) bool { return !e.target.included(old.id, rooms, e.offset) }), true
+	s.id, s.secret, s.begin = old.id, old.secret, old.begin
+	s.mu.Lock()
+	for _, m := range s.rooms { // of middleware
+		if !slices.ContainsFunc(rooms, func(r membership) bool { return r.room == m.room && !r.ended }) {
+			rooms = append(rooms, m)
+		}
+	}
+	s.rooms, s.data = rooms, old.sharedData()
+	s.mu.Unlock()
+	return missed, true
 }
 
 // save keeps a socket that may come back; n.mu is held.
 func (n *Namespace) save(s *Socket, now time.Time) {
-	if len(n.saved) < maxSaved {
-		s.moved.Store(true)
-		n.saved[s.id] = &saved{socket: s, until: now.Add(n.server.opt.Recovery.Window)}
+	v := &saved{socket: s, until: now.Add(n.server.opt.Recovery.Window), size: s.size()}
+	if n.server.savedSize.Add(v.size) > maxSaved {
+		n.server.savedSize.Add(-v.size)
+		return
+	}
+	s.moved.Store(true)
+	n.saved[s.id] = v
+}
+
+// unsave is the end of save; n.mu is held.
+func (n *Namespace) unsave(id string) {
+	if v := n.saved[id]; v != nil {
+		n.server.savedSize.Add(-v.size)
+		delete(n.saved, id)
+	}
+}
+
+func (s *Socket) size() int64 { return int64(perSaved + len(s.auth) + s.client.handshake.size()) }
+
+// forgetSaved lets go of the sockets that may come back, for good.
+func (n *Namespace) forgetSaved() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for id, v := range n.saved {
+		n.unsave(id)
+		n.leaves(v.socket)
 	}
 }

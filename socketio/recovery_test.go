@@ -78,7 +78,7 @@ func TestALostConnectionIsRecoveredWithAllThatItMissed(t *testing.T) {
 	p := h.connect("/", "")
 	s := receive(t, connected, "the socket")
 	s.Join("room")
-	s.Data = "mine"
+	s.SetData("mine")
 	n.Emit("e", 1)
 	_, offset := p.event("e")
 	p.conn.Close()
@@ -95,8 +95,8 @@ func TestALostConnectionIsRecoveredWithAllThatItMissed(t *testing.T) {
 	}
 	same(t, missed, 2, 3, 4)
 	again := receive(t, connected, "the socket")
-	if !again.Recovered() || again.ID() != s.ID() || again.Data != "mine" || !again.In("room") {
-		t.Errorf("recovered %v as %s with %v in %v", again.Recovered(), again.ID(), again.Data, again.Rooms())
+	if !again.Recovered() || again.ID() != s.ID() || again.Data() != "mine" || !again.In("room") {
+		t.Errorf("recovered %v as %s with %v in %v", again.Recovered(), again.ID(), again.Data(), again.Rooms())
 	}
 	n.To("room").Emit("e", 5)
 	if v, _ := back.event("e"); v != 5.0 {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/socketio/engine"
@@ -20,22 +21,83 @@ type Server struct {
 	done   chan struct{} // closed by Close
 	chores sync.WaitGroup
 
+	handlers  busy
+	savedSize atomic.Int64 // bytes of the sockets that may come back
+
 	mu         sync.RWMutex
 	namespaces map[string]*Namespace
 	templates  []*template
 	closed     bool
+	over       chan struct{} // closed when Close has done all, but perhaps not waited for all
 
-	waiting struct { // clients that owe something: to connect to a namespace, or attachments
+	waiting struct { // clients that owe something
 		sync.Mutex
-		since map[*Client]debt
+		since map[owed]time.Time
 	}
 	turn uint32 // spreads clients over the shards; waiting guards it
 }
 
-// debt is since when a client owes something, and why it is closed if it does not give it.
-type debt struct {
-	since  time.Time
-	reason Reason
+// debt is what a client owes.
+type debt uint8
+
+const (
+	debtConnect     debt = iota // a CONNECT
+	debtAttachments             // those that were announced
+)
+
+// reason is why a client that does not give it is closed.
+func (d debt) reason() Reason {
+	if d == debtConnect {
+		return engine.ForcedClose
+	}
+	return engine.ParseError
+}
+
+type owed struct {
+	client *Client
+	debt   debt
+}
+
+// busy counts what is under way.
+type busy struct {
+	mu   sync.Mutex
+	n    int
+	idle chan struct{} // closed when there is nothing; nil while nobody waits
+}
+
+func (b *busy) enter() {
+	b.mu.Lock()
+	b.n++
+	b.mu.Unlock()
+}
+
+func (b *busy) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.n--; b.n == 0 && b.idle != nil {
+		close(b.idle)
+		b.idle = nil
+	}
+}
+
+// wait waits until there is nothing, or until ctx ends.
+func (b *busy) wait(ctx context.Context) error {
+	b.mu.Lock()
+	if b.n == 0 {
+		b.mu.Unlock()
+		return nil
+	}
+	if b.idle == nil {
+		b.idle = make(chan struct{})
+	}
+	idle := b.idle
+	b.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // template makes namespaces of the names that it matches.
@@ -46,8 +108,9 @@ type template struct {
 
 // New makes a Server. The caller calls Close.
 func New(opt Options) *Server {
-	s := &Server{opt: opt.withDefaults(), namespaces: map[string]*Namespace{}, done: make(chan struct{})}
-	s.waiting.since = map[*Client]debt{}
+	s := &Server{opt: opt.withDefaults(), namespaces: map[string]*Namespace{}, done: make(chan struct{}),
+		over: make(chan struct{})}
+	s.waiting.since = map[owed]time.Time{}
 	for range (runtime.GOMAXPROCS(0) + 1) / 2 { // the other processors read what clients say
 		sh := newShard(s)
 		s.shards = append(s.shards, sh)
@@ -125,19 +188,43 @@ func (s *Server) Emit(event string, args ...any) error { return s.Of("/").Emit(e
 // Clients is how many connections there are.
 func (s *Server) Clients() int { return s.engine.Len() }
 
-// Close ends every connection as ServerShutdown and waits until their handlers have returned, or until ctx ends.
+// Close ends every connection as ServerShutdown, behind what was sent before, and waits until their handlers have returned,
+// or until ctx ends.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return nil
-	}
+	first := !s.closed
 	s.closed = true
 	s.mu.Unlock()
+	if !first {
+		select {
+		case <-s.over:
+			return s.handlers.wait(ctx)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	s.flush(ctx)
 	err := s.engine.Close(ctx)
+	for _, n := range s.all() {
+		n.forgetSaved()
+	}
 	close(s.done)
 	s.chores.Wait()
-	return err
+	close(s.over)
+	return errors.Join(err, s.handlers.wait(ctx))
+}
+
+// flush waits until the shards have sent what they were given, or until ctx ends.
+func (s *Server) flush(ctx context.Context) {
+	for _, sh := range s.shards {
+		passed := make(chan struct{})
+		sh.add(op{kind: opPass, passed: passed})
+		select {
+		case <-passed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // sweep does what is due once a second.
@@ -157,28 +244,33 @@ func (s *Server) sweep() {
 
 // sweepWaiting closes connections whose client never connected to a namespace, or never sent what it announced.
 func (s *Server) sweepWaiting(now time.Time) {
-	late := map[*Client]Reason{}
+	var late []owed
 	s.waiting.Lock()
-	for c, d := range s.waiting.since {
-		if now.Sub(d.since) >= s.opt.ConnectTimeout {
-			late[c] = d.reason
-			delete(s.waiting.since, c)
+	for o, since := range s.waiting.since {
+		if now.Sub(since) >= s.opt.ConnectTimeout {
+			late = append(late, o)
+			delete(s.waiting.since, o)
 		}
 	}
 	s.waiting.Unlock()
-	for c, reason := range late {
-		c.conn.Close(reason)
+	for _, o := range late {
+		o.client.conn.Close(o.debt.reason())
 	}
 }
 
-func (s *Server) sweepNamespaces(now time.Time) {
+// all is every namespace.
+func (s *Server) all() []*Namespace {
 	s.mu.RLock()
+	defer s.mu.RUnlock()
 	list := make([]*Namespace, 0, len(s.namespaces))
 	for _, n := range s.namespaces {
 		list = append(list, n)
 	}
-	s.mu.RUnlock()
-	for _, n := range list {
+	return list
+}
+
+func (s *Server) sweepNamespaces(now time.Time) {
+	for _, n := range s.all() {
 		if empty := n.sweep(now); empty {
 			s.drop(n)
 		}
@@ -203,16 +295,18 @@ func (s *Server) opened(c *Client) {
 }
 
 // owes has the client closed if it does not give something in time.
-func (s *Server) owes(c *Client, reason Reason) {
+func (s *Server) owes(c *Client, d debt) {
 	s.waiting.Lock()
-	s.waiting.since[c] = debt{time.Now(), reason}
+	s.waiting.since[owed{c, d}] = time.Now()
 	s.waiting.Unlock()
 }
 
 // gave ends what owes began.
-func (s *Server) gave(c *Client) {
+func (s *Server) gave(c *Client, debts ...debt) {
 	s.waiting.Lock()
-	delete(s.waiting.since, c)
+	for _, d := range debts {
+		delete(s.waiting.since, owed{c, d})
+	}
 	s.waiting.Unlock()
 }
 
@@ -221,7 +315,12 @@ type engineHandler Server
 
 func (h *engineHandler) Open(conn *engine.Conn, r *http.Request) error {
 	s := (*Server)(h)
-	c := &Client{server: s, conn: conn, handshake: newHandshake(r)}
+	handshake, err := newHandshake(r)
+	if err != nil {
+		return err
+	}
+	c := &Client{server: s, conn: conn, handshake: handshake}
+	s.opened(c)
 	if s.opt.Observe != nil {
 		o, err := s.opt.Observe(c, r)
 		if err != nil {
@@ -230,8 +329,7 @@ func (h *engineHandler) Open(conn *engine.Conn, r *http.Request) error {
 		c.observer = o
 	}
 	conn.User = c
-	s.opened(c)
-	s.owes(c, engine.ForcedClose)
+	s.owes(c, debtConnect)
 	if conn.Revision() == 3 { // the server connects such clients to the main namespace by itself
 		c.enqueue(task{packet: packet{kind: typeConnect, namespace: "/"}})
 	}
@@ -241,7 +339,13 @@ func (h *engineHandler) Open(conn *engine.Conn, r *http.Request) error {
 func (h *engineHandler) Message(conn *engine.Conn, p []byte, binary bool) error {
 	c := conn.User.(*Client)
 	if c.observer != nil {
-		if err := c.observer.Received(p, binary); err != nil {
+		c.sending.Lock() // what the client answers has been told of
+		c.sending.Unlock()
+		told := p
+		if !binary && len(p) > 0 && packetType(p[0]) == typeConnect {
+			told = masked(p)
+		}
+		if err := c.observer.Received(told, binary); err != nil {
 			return err
 		}
 	}
@@ -252,9 +356,7 @@ func (h *engineHandler) Message(conn *engine.Conn, p []byte, binary bool) error 
 }
 
 func (h *engineHandler) Upgraded(conn *engine.Conn) {
-	if c := conn.User.(*Client); c.observer != nil {
-		c.observer.Upgraded(conn.Transport())
-	}
+	conn.User.(*Client).observe(func(o Observer) { o.Upgraded(conn.Transport()) })
 }
 
 func (h *engineHandler) Closed(conn *engine.Conn, reason Reason, err error) {

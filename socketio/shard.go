@@ -39,6 +39,7 @@ const (
 	opJoin
 	opLeave
 	opClose // a client's connection, behind what was sent before
+	opPass  // says that all before was done
 )
 
 // op is one thing for a shard to do.
@@ -50,7 +51,9 @@ type op struct {
 	client    *Client
 	socket    *Socket
 	room      string
+	rooms     []string // of a socket that connects
 	missed    []*entry
+	passed    chan<- struct{}
 }
 
 // members are a shard's sockets in one namespace.
@@ -96,6 +99,9 @@ func (sh *shard) add(o op) {
 }
 
 func (sh *shard) put(o op) {
+	if sh.server.stopped() {
+		return // nobody will take it
+	}
 	sh.inbox = append(sh.inbox, o)
 	sh.bytes += perOp
 	if o.entry != nil {
@@ -230,6 +236,8 @@ func (sh *shard) change(o *op) {
 		o.client.sendNow(o.message)
 	case opClose:
 		o.client.conn.Close(engine.ForcedClose)
+	case opPass:
+		close(o.passed)
 	case opConnect:
 		sh.connect(o)
 	case opRemove:
@@ -250,7 +258,12 @@ func (sh *shard) change(o *op) {
 func (sh *shard) connect(o *op) {
 	s := o.socket
 	for missed := o.missed; len(missed) > 0; {
-		at := func(i int) *entry { return missed[i] }
+		at := func(i int) *entry {
+			if i > 0 && missed[i].place.Number != missed[i-1].place.Number+1 && s.client.observer != nil {
+				return nil // one between them was not for this socket
+			}
+			return missed[i]
+		}
 		n := joinable(len(missed), at)
 		sh.sendSome(s, n, at)
 		missed = missed[n:]
@@ -263,8 +276,8 @@ func (sh *shard) connect(o *op) {
 	}
 	s.index = len(m.all)
 	m.all = append(m.all, s)
-	for _, r := range s.memberships() {
-		m.join(s, r.room)
+	for _, room := range o.rooms {
+		m.join(s, room)
 	}
 }
 
@@ -293,12 +306,13 @@ func (sh *shard) remove(s *Socket) {
 	m.all[last] = nil
 	m.all = m.all[:last]
 	s.index = -1
-	for _, r := range s.memberships() {
-		m.leave(s, r.room)
+	for _, room := range s.Rooms() {
+		m.leave(s, room)
 	}
 	if last == 0 {
 		delete(sh.members, s.namespace)
 	}
+	s.client.observe(func(o Observer) { o.Left(s) })
 }
 
 // deliver gives entries that go to the same sockets to each of them.
@@ -315,8 +329,8 @@ func (sh *shard) deliver(group []op) {
 	sh.round++
 	sh.gather(group)
 	m.exclude(&first.target, sh.round)
-	if rooms := first.target.rooms; len(rooms) > 0 {
-		for _, room := range rooms {
+	if first.target.inRooms {
+		for _, room := range first.target.rooms {
 			for s := range m.rooms[room] {
 				sh.once(s, group)
 			}
@@ -387,36 +401,40 @@ func (sh *shard) give(s *Socket, group []op) {
 		sh.giveOthers(s, group)
 	case first.volatile:
 		s.client.sendNow(first.outgoing)
+	case first.place.Log == "" && s.client.observer != nil: // it hears of those one by one
+		for i := range group {
+			s.client.sendNow(group[i].entry.outgoing)
+		}
 	default:
 		sh.send(s, &sh.batch, first, last, sh.size)
 	}
 }
 
+// giveOthers leaves out what the socket itself sent. What a recovered socket sent before has another connection's name on the
+// record, so that only what follows each other may be told of together.
 func (sh *shard) giveOthers(s *Socket, group []op) {
-	var first, last *entry
-	bytes := 0
-	sh.others.Reset()
-	for i := range group {
-		e := group[i].entry
-		if e.target.not == s {
-			continue
+	for len(group) > 0 {
+		var some []*entry
+		n := 0
+		for ; n < len(group); n++ {
+			e := group[n].entry
+			if e.target.not != s {
+				some = append(some, e)
+			} else if s.recovered && len(some) > 0 {
+				break
+			}
 		}
-		if first == nil {
-			first = e
+		if len(some) > 0 {
+			sh.sendSome(s, len(some), func(i int) *entry { return some[i] })
 		}
-		last = e
-		sh.others.Add(e.message)
-		bytes += e.size()
-	}
-	if first != nil {
-		sh.send(s, &sh.others, first, last, bytes)
+		group = group[n:]
 	}
 }
 
 // sendSome sends n entries that may be joined to one socket.
 func (sh *shard) sendSome(s *Socket, n int, at func(int) *entry) {
 	first, last := at(0), at(n-1)
-	if first.volatile || first.place.Log == "" && s.client.observer != nil { // it hears of those one by one
+	if first.volatile || first.place.Log == "" && s.client.observer != nil {
 		for i := range n {
 			s.client.sendNow(at(i).outgoing)
 		}
@@ -441,7 +459,7 @@ func (sh *shard) send(s *Socket, b *engine.Batch, first, last *entry, bytes int)
 	}
 	c.sending.Lock()
 	defer c.sending.Unlock()
-	if c.conn.SendBatch(b) != nil {
+	if c.ended || c.conn.SendBatch(b) != nil {
 		return
 	}
 	c.observer.Delivered(Delivery{Socket: s, First: first.place, Last: last.place, Messages: uint64(b.Len()),

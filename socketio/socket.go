@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,12 +9,11 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 )
 
 // Socket is one client in one namespace.
 type Socket struct {
-	Data any // the program's own; a recovered socket has that of the one before
-
 	// fixed after connecting
 	client    *Client
 	namespace *Namespace
@@ -35,15 +35,28 @@ type Socket struct {
 
 	mu      sync.Mutex
 	closed  bool
+	data    *data        // nil until somebody asks
 	rooms   []membership // few
 	acks    map[uint64]func(Args, error)
 	lastAck uint64
 }
 
-// membership is a room, and where its namespace's log was when the socket joined.
+// membership is a room, and where its namespace's log was when the socket joined, and when it left: a membership that has
+// ended is kept while the log has something from before.
 type membership struct {
 	room  string
 	since offset
+	until offset
+	ended bool
+}
+
+// maxEnded bounds the memberships that have ended, of one socket.
+const maxEnded = 64
+
+// data is the program's own, shared by a socket and the one that it was before.
+type data struct {
+	sync.Mutex
+	value any
 }
 
 // ID is the socket's: the client's socket.id. It is also a room with this socket alone.
@@ -74,13 +87,40 @@ func (s *Socket) Connected() bool {
 // Context is that of the socket's handlers: it ends soon after the connection did.
 func (s *Socket) Context() context.Context { return s.client.context() }
 
+// Data is the program's own, nil until SetData was called. A recovered socket has that of the one before.
+func (s *Socket) Data() any {
+	d := s.sharedData()
+	d.Lock()
+	defer d.Unlock()
+	return d.value
+}
+
+// SetData keeps something with the socket.
+func (s *Socket) SetData(value any) {
+	d := s.sharedData()
+	d.Lock()
+	defer d.Unlock()
+	d.value = value
+}
+
+func (s *Socket) sharedData() *data {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.data == nil {
+		s.data = &data{}
+	}
+	return s.data
+}
+
 // Rooms are the rooms that the socket is in.
 func (s *Socket) Rooms() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]string, len(s.rooms))
-	for i, m := range s.rooms {
-		list[i] = m.room
+	list := make([]string, 0, len(s.rooms))
+	for _, m := range s.rooms {
+		if !m.ended {
+			list = append(list, m.room)
+		}
 	}
 	return list
 }
@@ -95,7 +135,12 @@ func (s *Socket) memberships() []membership {
 func (s *Socket) In(room string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.rooms, func(m membership) bool { return m.room == room })
+	return s.membership(room) >= 0
+}
+
+// membership is the index of the membership that goes on, -1 if there is none; mu is held.
+func (s *Socket) membership(room string) int {
+	return slices.IndexFunc(s.rooms, func(m membership) bool { return m.room == room && !m.ended })
 }
 
 // Join makes the socket a member of rooms: it gets what is sent to them from now on.
@@ -106,8 +151,8 @@ func (s *Socket) Join(rooms ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, room := range rooms {
-		if !s.closed && !slices.ContainsFunc(s.rooms, func(m membership) bool { return m.room == room }) {
-			s.rooms = append(s.rooms, membership{room, n.log.head})
+		if !s.closed && s.membership(room) < 0 {
+			s.rooms = append(s.rooms, membership{room: room, since: n.log.head})
 			s.client.shard.add(op{kind: opJoin, socket: s, room: room})
 		}
 	}
@@ -115,26 +160,55 @@ func (s *Socket) Join(rooms ...string) {
 
 // Leave ends memberships: what was sent to the rooms before still comes.
 func (s *Socket) Leave(rooms ...string) {
+	n := s.namespace
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, room := range rooms {
-		i := slices.IndexFunc(s.rooms, func(m membership) bool { return m.room == room })
-		if i >= 0 && !s.closed {
-			s.rooms = slices.Delete(s.rooms, i, i+1)
+		if i := s.membership(room); i >= 0 && !s.closed {
+			s.endMembership(i)
 			s.client.shard.add(op{kind: opLeave, socket: s, room: room})
 		}
 	}
 }
 
-// Emit sends an event to the client. It does not wait. A client that reads too slowly is ended as engine.Slow.
+// endMembership keeps in mind what recovery has to know of it; the namespace's mu and mu are held.
+func (s *Socket) endMembership(i int) {
+	l := &s.namespace.log
+	s.rooms[i].ended, s.rooms[i].until = true, l.head
+	ended := 0
+	s.rooms = slices.DeleteFunc(s.rooms, func(m membership) bool {
+		needless := m.ended && (s.secret == "" || !m.since.before(m.until) || !l.gone.before(m.until))
+		if m.ended && !needless {
+			ended++
+		}
+		return needless
+	})
+	if ended <= maxEnded {
+		return
+	}
+	oldest := slices.IndexFunc(s.rooms, func(m membership) bool { return m.ended })
+	if until := s.rooms[oldest].until; s.begin.before(until) {
+		s.begin = until // what is from before cannot be told any more: who asks for it is not recovered
+	}
+	s.rooms = slices.Delete(s.rooms, oldest, oldest+1)
+}
+
+// Emit sends an event to the client, and does not wait for it. A socket that was recovered meanwhile gets it on its new
+// connection; one that is not connected, or has left for good, is ErrClosed. A client that reads too slowly is ended as engine.Slow.
 func (s *Socket) Emit(event string, args ...any) error {
 	return Target{namespace: s.namespace, target: target{only: s}}.Emit(event, args...)
 }
 
 // EmitJSON is Emit of an event that is JSON already: an array of its name and its arguments.
 func (s *Socket) EmitJSON(event []byte) error {
-	if !json.Valid(event) || len(event) == 0 || event[0] != '[' {
-		return errors.New("an event must be a JSON array")
+	event = bytes.TrimSpace(event)
+	k := packet{kind: typeEvent, data: event}
+	if len(event) == 0 || !utf8.Valid(event) {
+		return errPacket
+	} else if err := k.check(); err != nil {
+		return err
 	}
 	payload, binary := detach(event, s.client.server.opt.MaxAttachments)
 	t := Target{namespace: s.namespace, target: target{only: s}}
@@ -143,7 +217,7 @@ func (s *Socket) EmitJSON(event []byte) error {
 
 // To is sockets in any of the rooms, but not this one.
 func (s *Socket) To(rooms ...string) Target {
-	return Target{namespace: s.namespace, target: target{rooms: rooms, not: s}}
+	return Target{namespace: s.namespace, target: target{inRooms: true, rooms: rooms, not: s}}
 }
 
 // Broadcast is all sockets of the namespace, but not this one.
@@ -201,12 +275,13 @@ func (s *Socket) call(event string, args []any, f func(Args, error)) (id uint64,
 		id = s.lastAck
 		s.lastAck++
 		s.acks[id] = f
+		s.client.awaited.Add(1)
 	}
 	s.mu.Unlock()
 	if err != nil {
 		return 0, err
 	}
-	d, err := newDraft(event, args)
+	d, err := newDraft(event, args, s.client.server.opt.MaxAttachments)
 	if err == nil {
 		err = s.client.send(d.seal(s.namespace.name, &id, nil))
 	}
@@ -222,6 +297,9 @@ func (s *Socket) forget(id uint64) func(Args, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.acks[id]
+	if f != nil {
+		s.client.awaited.Add(-1)
+	}
 	delete(s.acks, id)
 	return f
 }
@@ -240,6 +318,7 @@ func (s *Socket) fail() {
 	acks := s.acks
 	s.acks = nil
 	s.mu.Unlock()
+	s.client.awaited.Add(int32(-len(acks)))
 	for _, f := range acks {
 		f(Args{}, ErrClosed)
 	}

@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"time"
@@ -15,15 +16,17 @@ type Target struct {
 
 // target is who gets an entry.
 type target struct {
-	rooms  []string // none: all sockets
-	except []string // rooms
-	not    *Socket
-	only   *Socket
+	inRooms bool // only sockets in rooms
+	rooms   []string
+	except  []string // rooms
+	not     *Socket
+	notID   string // of a socket that may be another by now
+	only    *Socket
 }
 
-// To is all sockets in any of the rooms. A socket's id is a room with this socket alone.
+// To is all sockets in any of the rooms, nobody if no room is given. A socket's id is a room with this socket alone.
 func (n *Namespace) To(rooms ...string) Target {
-	return Target{namespace: n, target: target{rooms: rooms}}
+	return Target{namespace: n, target: target{inRooms: true, rooms: rooms}}
 }
 
 // Except is all sockets that are in none of the rooms.
@@ -43,7 +46,7 @@ func (n *Namespace) Emit(event string, args ...any) error { return n.All().Emit(
 
 // To is sockets in any of the rooms, these and those of t.
 func (t Target) To(rooms ...string) Target {
-	t.target.rooms = slices.Concat(t.target.rooms, rooms)
+	t.target.inRooms, t.target.rooms = true, slices.Concat(t.target.rooms, rooms)
 	return t
 }
 
@@ -61,7 +64,7 @@ func (t Target) Volatile() Target {
 
 // Emit sends an event to the sockets. It does not wait for the clients; see Namespace.Emit.
 func (t Target) Emit(event string, args ...any) error {
-	d, err := newDraft(event, args)
+	d, err := newDraft(event, args, t.namespace.server.opt.MaxAttachments)
 	if err != nil {
 		return err
 	}
@@ -69,11 +72,7 @@ func (t Target) Emit(event string, args ...any) error {
 }
 
 func (t Target) emit(d *draft) error {
-	if only := t.target.only; only != nil && !only.Connected() && !only.moved.Load() {
-		return ErrClosed
-	}
-	t.namespace.publish(t.target, d, t.volatile)
-	return nil
+	return t.namespace.publish(t.target, d, t.volatile)
 }
 
 // Sockets are the sockets that are meant now.
@@ -109,10 +108,18 @@ func (t *target) included(id string, rooms []membership, at offset) bool {
 	if t.only != nil {
 		return t.only.id == id
 	}
-	if t.not != nil && t.not.id == id || in(t.except, id, rooms, at) {
+	if t.excludes() == id || in(t.except, id, rooms, at) {
 		return false
 	}
-	return len(t.rooms) == 0 || in(t.rooms, id, rooms, at)
+	return !t.inRooms || in(t.rooms, id, rooms, at)
+}
+
+// excludes is the id of the socket that is left out, empty if there is none.
+func (t *target) excludes() string {
+	if t.not != nil {
+		return t.not.id
+	}
+	return t.notID
 }
 
 func in(any []string, id string, rooms []membership, at offset) bool {
@@ -121,7 +128,7 @@ func in(any []string, id string, rooms []membership, at offset) bool {
 			return true
 		}
 		for _, m := range rooms {
-			if m.room == room && m.since.before(at) {
+			if m.room == room && m.since.before(at) && (!m.ended || !m.until.before(at)) {
 				return true
 			}
 		}
@@ -131,7 +138,7 @@ func in(any []string, id string, rooms []membership, at offset) bool {
 
 // sameAs reports whether two targets mean the same sockets, not counting not.
 func (t *target) sameAs(u *target) bool {
-	return t.only == u.only && slices.Equal(t.rooms, u.rooms) && slices.Equal(t.except, u.except)
+	return t.only == u.only && t.inRooms == u.inRooms && slices.Equal(t.rooms, u.rooms) && slices.Equal(t.except, u.except)
 }
 
 // draft is an event that lacks only what its namespace adds.
@@ -141,7 +148,7 @@ type draft struct {
 	text    bool // the last argument is a string
 }
 
-func newDraft(event string, args []any) (*draft, error) {
+func newDraft(event string, args []any, most int) (*draft, error) {
 	if reserved(event) {
 		return nil, fmt.Errorf("%w: %q", ErrReserved, event)
 	}
@@ -150,6 +157,9 @@ func newDraft(event string, args []any) (*draft, error) {
 	e.buf = appendString(e.buf, event)
 	if err := e.args(args); err != nil {
 		return nil, fmt.Errorf("event %q: %w", event, err)
+	}
+	if len(e.binary) > most {
+		return nil, fmt.Errorf("event %q: %w: %d, and %d at most", event, errAttachments, len(e.binary), most)
 	}
 	return &draft{payload: e.buf, binary: e.binary, text: len(args) > 0 && e.buf[len(e.buf)-1] == '"'}, nil
 }
@@ -171,16 +181,33 @@ func (d *draft) seal(namespace string, id *uint64, at []byte) *outgoing {
 }
 
 // publish puts an event into the namespace's log and hands it to those who deliver it.
-func (n *Namespace) publish(t target, d *draft, volatile bool) {
+func (n *Namespace) publish(t target, d *draft, volatile bool) error {
 	n.server.awaitSpace()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if only := t.only; n.server.stopped() || only != nil && n.sockets[only.id] == nil && n.saved[only.id] == nil {
+		return ErrClosed
+	}
+	n.settle(&t)
 	if volatile {
 		n.hand(&entry{outgoing: n.volatile(d), target: t})
-		return
+		return nil
 	}
 	e := &entry{offset: n.log.next(), target: t}
 	n.enter(e, d)
+	return nil
+}
+
+// settle has a target mean the sockets that are what those it names were before they were recovered; n.mu is held.
+func (n *Namespace) settle(t *target) {
+	if t.only != nil {
+		if s := n.sockets[t.only.id]; s != nil {
+			t.only = s
+		}
+	}
+	if id := t.excludes(); id != "" {
+		t.not, t.notID = n.sockets[id], id
+	}
 }
 
 // volatile makes a packet that is not in the log. A client takes the last argument of any event for an offset if it is a
@@ -225,10 +252,10 @@ func (n *Namespace) hand(e *entry) {
 
 // Broadcast is an event of a log that somebody else keeps; see Namespace.Follow.
 type Broadcast struct {
-	Offset  uint64  // larger than that of the one before
-	Payload []byte  // valid JSON: an array of the event's name and its arguments; for attachments see Args.AppendWhole
-	Not     *Socket // it does not get the event
-	Place   Place   // told to Observer.Delivered
+	Offset  uint64 // larger than that of the one before
+	Payload []byte // valid JSON: an array of the event's name and its arguments; for attachments see Args.AppendWhole
+	Not     string // the id of a socket that does not get the event, whatever connection it is on
+	Place   Place  // told to Observer.Delivered
 }
 
 // Follow makes the namespace deliver what a log of somebody else's gives, instead of keeping its own: offsets, and so
@@ -247,8 +274,9 @@ func (n *Namespace) Deliver(b Broadcast) {
 	n.server.awaitSpace()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	e := &entry{offset: offset{b.Offset, 0}, place: b.Place, target: target{not: b.Not}}
-	payload, binary := detach(b.Payload, n.server.opt.MaxAttachments)
+	e := &entry{offset: offset{b.Offset, 0}, place: b.Place, target: target{notID: b.Not}}
+	n.settle(&e.target)
+	payload, binary := detach(bytes.TrimSpace(b.Payload), n.server.opt.MaxAttachments)
 	n.enter(e, &draft{payload: payload[:len(payload)-1], binary: binary})
 }
 

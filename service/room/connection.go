@@ -19,21 +19,28 @@ import (
 // connection is a Socket.IO client's connection as its session sees it, a transport.Conn that moves its packets by itself, and
 // the observer that records them.
 type connection struct {
-	svc     *SocketIO
-	client  *socketio.Client
-	session *hub.Session // fixed after observe
-	remote  transport.NamedAddr
-	member  atomic.Pointer[socketio.Socket] // while it is one
+	svc    *SocketIO
+	client *socketio.Client
+	hub    atomic.Pointer[hub.Session] // nil only while observe runs
+	remote transport.NamedAddr
+	member atomic.Pointer[socketio.Socket] // while it is one
+	last   session.RoomRef                 // what was delivered last: its Session and Last
 }
+
+func (c *connection) session() *hub.Session { return c.hub.Load() }
 
 // observe makes a session of a connection.
 func (svc *SocketIO) observe(client *socketio.Client, _ *http.Request) (socketio.Observer, error) {
 	c := &connection{svc: svc, client: client, remote: transport.NamedAddr(client.Remote())}
 	s, err := svc.opt.Listener.Admit(c)
 	if err != nil {
-		return nil, &engine.Refusal{Status: http.StatusServiceUnavailable, Message: err.Error()}
+		return nil, &engine.Refusal{Status: http.StatusServiceUnavailable, Message: hub.RefusalText(err)}
 	}
-	c.session = s
+	c.hub.Store(s)
+	if s.Ended() != nil { // before it could reach the client
+		s.Finish()
+		return nil, &engine.Refusal{Status: http.StatusServiceUnavailable}
+	}
 	return c, nil
 }
 
@@ -54,13 +61,13 @@ func of(s *socketio.Socket) *connection { return s.Client().Observer().(*connect
 // join notes that the client is a member, before it is sent anything.
 func (c *connection) join(s *socketio.Socket) {
 	if c.member.Swap(s) == nil {
-		c.session.Joined(c.ref())
+		c.session().Joined(c.ref())
 	}
 }
 
 func (c *connection) leave() {
 	if c.member.Swap(nil) != nil {
-		c.session.Left(c.ref())
+		c.session().Left(c.ref())
 	}
 }
 
@@ -71,45 +78,54 @@ func (c *connection) ref() session.RoomRef {
 }
 
 // Received implements socketio.Observer.
-func (c *connection) Received(p []byte, _ bool) error { return c.session.RecordReceived(p) }
+func (c *connection) Received(p []byte, _ bool) error { return c.session().RecordReceived(p) }
 
 // Sent implements socketio.Observer.
 func (c *connection) Sent(p []byte, _ bool) {
-	c.session.RecordSent(p) // an error is the session's end, which it knows of
+	c.session().RecordSent(p) // an error is the session's end, which it knows of
 }
 
 // Delivered implements socketio.Observer.
 func (c *connection) Delivered(d socketio.Delivery) {
-	c.session.RecordDelivered(session.RoomRef{Room: c.svc.opt.Room.Name(), Session: session.ID(d.First.Log),
+	// What a recovered client sent before it was lost bears the name of another session.
+	follows := !d.Socket.Recovered() || c.last.Session == session.ID(d.First.Log) && c.last.Last+1 == d.First.Number
+	c.last = session.RoomRef{Session: session.ID(d.Last.Log), Last: d.Last.Number}
+	c.session().RecordDelivered(session.RoomRef{Room: c.svc.opt.Room.Name(), Session: session.ID(d.First.Log),
 		First: d.First.Number, Last: d.Last.Number, Exclude: c.svc.opt.ExcludeSender, As: session.AsPacket,
-		Messages: d.Messages, Bytes: d.Bytes})
+		Messages: d.Messages, Bytes: d.Bytes}, follows)
 }
 
+// Left implements socketio.Observer.
+func (c *connection) Left(*socketio.Socket) { c.leave() }
+
 // Upgraded implements socketio.Observer.
-func (c *connection) Upgraded(transport string) { c.session.RecordUpgraded(transport) }
+func (c *connection) Upgraded(transport string) { c.session().RecordUpgraded(transport) }
 
 // Closed implements socketio.Observer: the session ends for the reason that the connection did.
 func (c *connection) Closed(reason socketio.Reason, err error) {
 	c.leave()
+	s := c.session()
+	s.RecordUnsent(c.client.Unsent())
+	defer s.Finish()
 	detail := ""
 	if err != nil && !errors.Is(err, io.EOF) {
 		detail = err.Error()
 	}
 	switch reason {
 	case engine.TransportClose:
-		c.session.End(session.HungUp, "")
+		s.End(session.HungUp, "")
 	case engine.PingTimeout:
-		c.session.End(session.Reset, "no answer to a ping")
+		s.End(session.Reset, "no answer to a ping")
 	case engine.TransportError:
-		c.session.End(session.Reset, detail)
+		s.End(session.Reset, detail)
 	case engine.Slow:
-		c.session.End(session.Slow, detail)
+		s.End(session.Slow, detail)
 	case engine.ServerShutdown:
-		c.session.End(session.Shutdown, "")
+		s.End(session.Shutdown, "")
 	case engine.ForcedClose:
-		c.session.End(session.Idle, "it connected to no namespace")
+		s.End(session.Idle, "it connected to no namespace")
 	default:
-		c.session.End(session.Failed, strings.TrimSuffix(string(reason)+": "+detail, ": "))
+		s.End(session.Failed, strings.TrimSuffix(string(reason)+": "+detail, ": "))
 	}
 }
 
@@ -122,7 +138,7 @@ type ended struct {
 
 // Close implements transport.Conn: it is how the session's end, by whomever, reaches the client. It does not wait.
 func (c *connection) Close() error {
-	if c.client.Closed() || c.session == nil {
+	if c.client.Closed() || c.session() == nil {
 		return nil
 	}
 	go c.hangUp() // it sends, which may wait a little
@@ -131,7 +147,7 @@ func (c *connection) Close() error {
 
 // hangUp tells the client why, and disconnects it: one that was kicked does not come back by itself.
 func (c *connection) hangUp() {
-	end := c.session.Ended()
+	end := c.session().Ended()
 	for _, s := range c.client.Sockets() {
 		s.Emit("ended", ended{end.Cause, end.By, end.Reason}) // an error is the connection's end
 	}

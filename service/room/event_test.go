@@ -49,7 +49,7 @@ type recorder struct {
 
 func (f *recorder) Said(m room.Message) {
 	f.s.RecordDelivered(session.RoomRef{Room: "page", Session: m.Recording, First: m.Number, Last: m.Number,
-		Exclude: true, As: session.AsPacket, Messages: 1, Bytes: uint64(len(m.Bytes))})
+		Exclude: true, As: session.AsPacket, Messages: 1, Bytes: uint64(len(m.Bytes))}, true)
 	f.news <- struct{}{}
 }
 
@@ -122,6 +122,7 @@ func TestARecordShowsMessagesInTheFormThatWasSent(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	s.Finish()
 	check("while the room lives")
 	n.rooms.Close()
 	check("once the room's recording has ended")

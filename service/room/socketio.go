@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/room"
@@ -32,16 +33,23 @@ type SocketIO struct {
 	unfollow  func()
 
 	mu      sync.RWMutex
-	members map[session.ID]*socketio.Socket // by the session of their connection
+	members map[session.ID]string // ids of sockets by the session of their connection
+	gone    []parted              // those whose connection is over, in order
 
 	// owned by Said
 	next    uint64 // the offset that is expected
 	scratch []byte
 }
 
+// parted is a session whose messages may still be on their way through the room.
+type parted struct {
+	session session.ID
+	since   time.Time
+}
+
 // NewSocketIO makes a SocketIO. The caller calls Close.
 func NewSocketIO(opt SocketIOOptions) (*SocketIO, error) {
-	svc := &SocketIO{opt: opt, conf: opt.Room.Config(), members: map[session.ID]*socketio.Socket{}}
+	svc := &SocketIO{opt: opt, conf: opt.Room.Config(), members: map[session.ID]string{}}
 	opt.Server.Observe, opt.Server.OnRefused = svc.observe, svc.refused
 	opt.Server.Recovery.RunMiddleware = true // it notes the membership
 	svc.server = socketio.New(opt.Server)
@@ -94,9 +102,9 @@ func (svc *SocketIO) register() {
 func (svc *SocketIO) connected(s *socketio.Socket) {
 	c := of(s)
 	svc.mu.Lock()
-	svc.members[c.session.ID()] = s
+	svc.members[c.session().ID()] = s.ID()
 	svc.mu.Unlock()
-	info := c.session.Info()
+	info := c.session().Info()
 	if svc.conf.Welcome != "" && !s.Recovered() {
 		s.EmitJSON(svc.conf.Mapping.AppendEvent(nil, []byte(svc.conf.Welcome))) // an error is the connection's end
 	}
@@ -105,11 +113,14 @@ func (svc *SocketIO) connected(s *socketio.Socket) {
 }
 
 func (svc *SocketIO) disconnected(s *socketio.Socket, _ socketio.Reason) {
-	c := of(s)
+	now := time.Now()
 	svc.mu.Lock()
-	delete(svc.members, c.session.ID())
-	svc.mu.Unlock()
-	c.leave()
+	defer svc.mu.Unlock()
+	svc.gone = append(svc.gone, parted{of(s).session().ID(), now})
+	for len(svc.gone) > 0 && now.Sub(svc.gone[0].since) > room.Patience {
+		delete(svc.members, svc.gone[0].session)
+		svc.gone = svc.gone[1:]
+	}
 }
 
 // saysAny is say of an event under its own name.
@@ -125,12 +136,12 @@ func (svc *SocketIO) say(s *socketio.Socket, event string, args socketio.Args) e
 	}
 	p := append([]byte{'['}, name...)
 	if args.Len() == 0 {
-		return svc.opt.Room.SayEvent(of(s).session.ID(), append(p, ']'))
+		return svc.opt.Room.SayEvent(of(s).session().ID(), append(p, ']'))
 	}
 	start := len(p)
 	p = args.AppendWhole(p)
 	p[start] = ',' // in place of its bracket
-	return svc.opt.Room.SayEvent(of(s).session.ID(), p)
+	return svc.opt.Room.SayEvent(of(s).session().ID(), p)
 }
 
 // Said implements room.Follower: each message is encoded once, for all members.

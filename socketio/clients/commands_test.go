@@ -121,7 +121,9 @@ func (t target) of(s *socketio.Socket) socketio.Target {
 	if t.Own {
 		to = s.Broadcast()
 	}
-	to = to.To(t.To...).Except(t.Except...)
+	if to = to.Except(t.Except...); len(t.To) > 0 {
+		to = to.To(t.To...)
+	}
 	if t.Volatile {
 		to = to.Volatile()
 	}

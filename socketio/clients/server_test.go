@@ -110,7 +110,7 @@ func addCommands(n registrar, ends *ends) {
 	addSends(n)
 	n.Handle("info", info)
 	n.Handle("put", func(_ context.Context, s *socketio.Socket, args socketio.Args) ([]any, error) {
-		s.Data = args.At(0)
+		s.SetData(args.At(0))
 		return nil, nil
 	})
 	socketio.On2(n, "kick", func(_ context.Context, s *socketio.Socket, id string, all bool) error {
@@ -156,7 +156,7 @@ func info(_ context.Context, s *socketio.Socket, _ socketio.Args) ([]any, error)
 		return out
 	}
 	return []any{map[string]any{
-		"id": s.ID(), "namespace": s.Namespace().Name(), "rooms": rooms(s), "recovered": s.Recovered(), "data": s.Data,
+		"id": s.ID(), "namespace": s.Namespace().Name(), "rooms": rooms(s), "recovered": s.Recovered(), "data": s.Data(),
 		"auth": auth, "query": first(s.Handshake().Query()), "headers": first(s.Handshake().Header()),
 		"transport": s.Client().Transport(), "revision": s.Client().Revision(),
 	}}, nil

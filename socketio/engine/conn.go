@@ -36,6 +36,7 @@ type Conn struct {
 	polling *polling      // nil over WebSocket
 	waiting []*Message    // for a poll, or for an upgrade to be finished
 	held    int           // what they cost, and what is being written in answers to polls
+	unsent  int           // bytes of messages
 	pinged  time.Duration // when the last ping was due
 }
 
@@ -110,6 +111,11 @@ func (c *Conn) endLocked(reason Reason, err error, m manner) {
 	c.over.Store(e)
 	c.live.Store(nil)
 	lingers := c.polling != nil && c.polling.end(c.waiting, m, c.server.now())
+	if m == atOnce {
+		for _, w := range c.waiting {
+			c.unsent += w.Size()
+		}
+	}
 	c.waiting, c.held = nil, 0
 	go c.finish(e, c.ws, c.polling, lingers) // Server.Close waits for it
 }
@@ -132,6 +138,13 @@ func (c *Conn) finish(e *ending, ws *transport.WebSocket, p *polling, lingers bo
 		c.server.counts.close(p != nil, e.reason)
 		c.server.handler.Closed(c, e.reason, e.err)
 	}
+}
+
+// Unsent is how many bytes of messages were sent and never went out, to the handler's Closed and later.
+func (c *Conn) Unsent() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unsent
 }
 
 // cutOff closes the WebSocket of a connection that is ending.

@@ -17,9 +17,10 @@ type polling struct {
 	upgrade *upgrade      // the WebSocket that is to take over
 
 	// after the end
-	final []*Message    // what the next poll gets
-	close []*Message    // what the one behind it gets
-	until time.Duration // for how long
+	final   []*Message    // what the next poll gets
+	close   []*Message    // what the one behind it gets
+	parting bool          // a close packet is among them
+	until   time.Duration // for how long
 }
 
 // poll is one GET that waits.
@@ -50,7 +51,7 @@ func (p *polling) end(waiting []*Message, m manner, now time.Duration) (lingers 
 	switch m {
 	case afterWaiting:
 		// A close packet goes by itself: newer clients hand over messages a moment later, and a close at once.
-		p.final, wait = []*Message{closePacket}, deliverWithin
+		p.final, p.parting, wait = []*Message{closePacket}, true, deliverWithin
 		if len(waiting) > 0 {
 			p.final, p.close = waiting, p.final
 		}

@@ -11,8 +11,13 @@ import (
 
 // servePost takes what the client says.
 func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) {
-	if refused := c.beginPost(); refused != nil {
+	parted, refused := c.beginPost()
+	switch {
+	case refused != nil:
 		c.server.refuse(w, refused)
+		return
+	case parted:
+		writeBody(w, htmlType, ok)
 		return
 	}
 	b := buffers.Get().(*[]byte)
@@ -44,22 +49,26 @@ func (c *Conn) servePost(w http.ResponseWriter, r *http.Request) {
 	writeBody(w, htmlType, ok) // an error is the client's
 }
 
-func (c *Conn) beginPost() *refusal {
+// beginPost reports whether the client has yet to hear that the connection is over: what it says until then is not heard, and
+// no error, which would keep it from polling for the rest.
+func (c *Conn) beginPost() (parted bool, refused *refusal) {
 	now := c.server.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.endOverdue(now)
 	switch {
 	case c.polling == nil:
-		return refusedRequest
+		return false, refusedRequest
+	case c.over.Load() != nil && c.polling.parting && c.polling.final != nil:
+		return true, nil
 	case c.over.Load() != nil:
-		return refusedSession
+		return false, refusedSession
 	case c.polling.posting:
 		c.endLocked(TransportError, errOverlap, atOnce)
-		return refusedRequest
+		return false, refusedRequest
 	}
 	c.polling.posting = true
-	return nil
+	return false, nil
 }
 
 func (c *Conn) endPost() {

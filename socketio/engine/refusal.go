@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 )
@@ -52,7 +53,8 @@ var (
 // byHandler is the refusal of a handler.
 func byHandler(err error) *refusal {
 	status, message := http.StatusForbidden, "Forbidden"
-	if r, ok := err.(*Refusal); ok {
+	var r *Refusal
+	if errors.As(err, &r) {
 		if r.Status != 0 {
 			status = r.Status
 		}
