@@ -28,6 +28,14 @@ type Queue struct {
 	err      error         // why nothing is written any more
 	deadline int64         // of those who wait until nothing waits, in Unix ns; 0: none
 	changed  chan struct{} // closed when busy, err or deadline change; nil while nobody waits
+	owed     *owed         // what waits of messages; nil while nothing does
+	framed   bool          // what is pushed are frames of WebSocket
+}
+
+// owed is what waits, as the far end would see it: the payload of messages.
+type owed struct {
+	bytes int
+	walk  frameWalk // over what the socket took
 }
 
 const (
@@ -77,12 +85,14 @@ func (q *Queue) push(p []byte, limit int) error {
 	if q.err != nil {
 		return q.err
 	}
+	whole, taken := p, 0
 	if !q.busy {
 		n, err := q.conn.TryWrite(p)
 		if err != nil {
 			q.err = err
 			return err
 		}
+		taken = n
 		if p = p[n:]; len(p) == 0 {
 			return nil
 		}
@@ -92,12 +102,36 @@ func (q *Queue) push(p []byte, limit int) error {
 		q.conn.SetWriteDeadline(time.Unix(1, 0)) // wakes the goroutine
 		return q.err
 	}
+	q.owe(whole, taken)
 	q.keep(p)
 	if !q.busy {
 		q.busy = true
 		go q.drain() // ends when nothing waits, at the latest when the Conn is closed
 	}
 	return nil
+}
+
+// owe notes what of p will wait behind the bytes of it that the socket took.
+func (q *Queue) owe(p []byte, taken int) {
+	if q.owed == nil {
+		q.owed = &owed{}
+	}
+	if !q.framed {
+		q.owed.bytes += len(p) - taken
+		return
+	}
+	var walk frameWalk
+	q.owed.bytes += walk.payload(p)
+	q.paid(p[:taken])
+}
+
+// paid notes that the socket took p.
+func (q *Queue) paid(p []byte) {
+	if q.framed {
+		q.owed.bytes -= q.owed.walk.payload(p)
+	} else {
+		q.owed.bytes -= len(p)
+	}
 }
 
 // keep copies p behind what waits. Chunks are as large as what waits already: little takes little.
@@ -125,9 +159,11 @@ func (q *Queue) drain() {
 		if chunk == nil {
 			return
 		}
-		err = q.writeOut(chunk)
+		var n int
+		n, err = q.writeOut(chunk)
 		q.mu.Lock()
 		q.size -= len(chunk)
+		q.paid(chunk[:n])
 		if q.err == nil {
 			q.err = err
 		}
@@ -146,33 +182,36 @@ func (q *Queue) next() ([]byte, error) {
 		return chunk, nil
 	}
 	q.busy, q.chunks, q.size = false, nil, 0
+	if q.err == nil {
+		q.owed = nil
+	}
 	q.conn.SetWriteDeadline(time.Time{})
 	q.tell()
 	return nil, q.err
 }
 
-// writeOut writes a chunk, for as long as any of it is taken.
-func (q *Queue) writeOut(chunk []byte) error {
+// writeOut writes a chunk, for as long as any of it is taken, and returns how much of it was.
+func (q *Queue) writeOut(chunk []byte) (written int, err error) {
 	_, oneTry := q.conn.(*stream)
-	for len(chunk) > 0 {
-		p := chunk
+	for written < len(chunk) {
+		p := chunk[written:]
 		if oneTry {
 			p = p[:min(len(p), queueRecord)]
 		}
 		if err := q.arm(); err != nil {
-			return err
+			return written, err
 		}
 		n, err := q.conn.Write(p)
-		chunk = chunk[n:]
+		written += n
 		switch {
 		case err == nil:
 		case !errors.Is(err, os.ErrDeadlineExceeded):
-			return err
+			return written, err
 		case n == 0 || oneTry:
-			return fmt.Errorf("%w: nothing of what waited was read within %v", ErrSlow, stallLimit)
+			return written, fmt.Errorf("%w: nothing of what waited was read within %v", ErrSlow, stallLimit)
 		}
 	}
-	return nil
+	return written, nil
 }
 
 // arm sets the deadline of a write, unless nothing is to be written any more.
@@ -190,6 +229,24 @@ func (q *Queue) Waiting() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.size
+}
+
+// Unsent is how many bytes were pushed and never written, less what failing pushes did not take. It waits until nothing is
+// written any more.
+func (q *Queue) Unsent() int {
+	for {
+		changed, _, _ := q.watch()
+		if changed == nil {
+			break
+		}
+		<-changed
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.owed == nil {
+		return 0
+	}
+	return q.owed.bytes
 }
 
 // Flush waits until nothing waits, or until limit has passed, which is os.ErrDeadlineExceeded.

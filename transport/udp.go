@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -220,10 +221,13 @@ func (f *Flow) Read(p []byte) (int, error) {
 	return copy(p, d), nil
 }
 
-// Write sends one datagram.
+// Write sends one datagram. Of more than MaxDatagram bytes the error is syscall.EMSGSIZE.
 func (f *Flow) Write(p []byte) (int, error) {
 	if f.closed.Load() {
 		return 0, net.ErrClosed
+	}
+	if len(p) > MaxDatagram {
+		return 0, syscall.EMSGSIZE
 	}
 	b := f.packets.batch
 	if b == nil {

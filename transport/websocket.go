@@ -73,6 +73,7 @@ func newWebSocket(c Conn, early []byte, opt WebSocketOptions) *WebSocket {
 	}
 	s := &WebSocket{conn: c, remote: opt.RemoteAddr, max: opt.MaxMessage, rest: early, ready: len(early) > 0}
 	s.queue.Init(c, opt.WriteLimit, opt.OnFailed)
+	s.queue.framed = true
 	return s
 }
 

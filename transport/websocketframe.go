@@ -42,6 +42,47 @@ func AppendFrameHeader(b []byte, op Op, n int) []byte {
 	return binary.BigEndian.AppendUint64(append(b, first, 127), uint64(n))
 }
 
+// frameWalk follows frames of a server as their bytes go by, in pieces of any size.
+type frameWalk struct {
+	head    [maxServerFrame]byte
+	have    int // bytes of head
+	left    int // bytes of the payload
+	message bool
+}
+
+// payload is how many of the next bytes are payload of messages.
+func (w *frameWalk) payload(p []byte) (n int) {
+	for len(p) > 0 {
+		if w.left > 0 {
+			step := min(w.left, len(p))
+			if w.message {
+				n += step
+			}
+			w.left, p = w.left-step, p[step:]
+			continue
+		}
+		w.head[w.have] = p[0]
+		w.have, p = w.have+1, p[1:]
+		w.begin()
+	}
+	return n
+}
+
+// begin begins the payload if the header is whole.
+func (w *frameWalk) begin() {
+	switch short := w.head[1]; {
+	case w.have < 2, short == 126 && w.have < 4, short == 127 && w.have < 10:
+		return
+	case short == 127:
+		w.left = int(binary.BigEndian.Uint64(w.head[2:]))
+	case short == 126:
+		w.left = int(binary.BigEndian.Uint16(w.head[2:]))
+	default:
+		w.left = int(short)
+	}
+	w.have, w.message = 0, Op(w.head[0]&0x0f) < OpClose
+}
+
 // AppendClose appends a close frame. A reason that is too long is cut between characters.
 func AppendClose(b []byte, code uint16, reason string) []byte {
 	if n := maxControl - 2; len(reason) > n {

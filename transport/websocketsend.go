@@ -39,6 +39,10 @@ func (s *WebSocket) Push(frames []byte) error { return s.queue.Push(frames) }
 // Waiting is how many bytes wait for the far end.
 func (s *WebSocket) Waiting() int { return s.queue.Waiting() }
 
+// Unsent is how many bytes of messages were taken and never written to the socket. It waits until nothing is written any
+// more: after Close or CloseWith for 2 s at most.
+func (s *WebSocket) Unsent() int { return s.queue.Unsent() }
+
 // largestKept is the largest buffer that is kept for the next one who needs it.
 const largestKept = 64 << 10
 
