@@ -296,6 +296,65 @@ func TestASocketIOConnectionIsASession(t *testing.T) {
 	}
 }
 
+func TestTheRecordOfAMemberShowsWhoCameAndWent(t *testing.T) {
+	for _, exclude := range []bool{true, false} {
+		sb := page(t, func(c *switchboard.Config) {
+			c.Listeners[0].ExcludeSender = exclude
+			c.Rooms[0].Welcome, c.Rooms[0].Announce = "", ""
+		})
+		m := member(t, sb)
+		var sent []string
+		hear := func(name string) {
+			t.Helper()
+			for {
+				text := m.hear()
+				if !strings.HasPrefix(text, `42["`) {
+					continue
+				}
+				var list []json.RawMessage
+				if err := json.Unmarshal([]byte(text[2:]), &list); err != nil {
+					t.Fatal(err)
+				}
+				b, _ := json.Marshal(list[:len(list)-1]) // less the offset
+				sent = append(sent, "2"+string(b))
+				if strings.HasPrefix(text, `42["`+name) {
+					return
+				}
+			}
+		}
+		if !exclude {
+			hear("joined") // itself
+		}
+		tcp := dial(t, "tcp", sb.Addr("tcp"))
+		hear("joined")
+		tcp.Write([]byte("hello\n"))
+		hear("message")
+		tcp.Close()
+		hear("left")
+		var id session.ID
+		for _, s := range sessions(t, sb, session.Live, 1) {
+			id = s.ID
+		}
+		if err := sb.Hub().Kick(context.Background(), id, "ada", ""); err != nil {
+			t.Fatal(err)
+		}
+		for text, err := "", error(nil); err == nil; text, err = m.next() {
+			if strings.HasPrefix(text, `42["left"`) {
+				t.Errorf("the member is told of its own leaving: %s", text)
+			}
+		}
+		got := bytesOf(t, sb, id, session.Sent)
+		if want := strings.Join(sent, ""); !strings.Contains(got, want) {
+			t.Errorf("exclude_sender: %v: the record shows\n%s\nwhat came was\n%s", exclude, got, want)
+		}
+		sum, err := sb.Hub().Find(context.Background(), string(id))
+		if shown := strings.Count(got, `2["`); err != nil || int(sum.SentEvents) != shown+2 { // 0{…} and 1
+			t.Errorf("%d packets are counted as sent, %v; the record shows %d events, CONNECT and DISCONNECT\n%s",
+				sum.SentEvents, err, shown, got)
+		}
+	}
+}
+
 func TestAnUpgradeIsOnRecordAndPollingIsNot(t *testing.T) {
 	sb := page(t, nil)
 	request := func(method, query, body string) string {

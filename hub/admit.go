@@ -129,5 +129,6 @@ func (s *Session) Ended() *session.End { return s.over.Load() }
 
 // Speaker is a connection that makes packets of its own of what an operator sends, and has them recorded.
 type Speaker interface {
+	// Speak sends p. An error that wraps ErrCannotSend says that nothing can be said to the far end now, and nothing was.
 	Speak(p []byte) error
 }

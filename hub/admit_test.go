@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -110,7 +111,7 @@ func TestAConnectionThatOthersRunIsASession(t *testing.T) {
 		}
 		kinds = append(kinds, text)
 	}
-	want := "opened, joined, gap, received 40, sent 40{}, upgraded websocket, noted, sent packet text, left, closed"
+	want := "opened, joined, gap, received 40, sent 40{}, upgraded websocket, sent packet text, noted, left, closed"
 	if got := strings.Join(kinds, ", "); got != want { // the gap: there is no such room
 		t.Errorf("on record are %s; want %s", got, want)
 	}
@@ -339,8 +340,59 @@ func (crowded) Close(s *hub.Session)               { s.Left(session.RoomRef{Room
 
 func TestAWebSocketThatDoesNotReadIsEndedAsSlow(t *testing.T) {
 	n := newNode(t)
-	dialWebSocket(t, webSockets(t, n.host(hub.ListenerConfig{Name: "page", Transport: "ws"}, crowded{}), 100_000))
-	if sum := n.only(session.Recorded); sum.Cause != session.Slow {
+	_, rd := dialWebSocket(t, webSockets(t, n.host(hub.ListenerConfig{Name: "page", Transport: "ws"}, crowded{}), 100_000))
+	sum := n.only(session.Recorded)
+	if sum.Cause != session.Slow {
 		t.Errorf("ended as %s %s; want slow", sum.Cause, sum.Detail)
+	}
+	var kinds []session.Kind
+	for _, e := range n.events(sum.ID) {
+		kinds = append(kinds, e.Kind)
+	}
+	if end := kinds[max(0, len(kinds)-2):]; end[0] != session.Unsent || end[1] != session.Closed {
+		t.Errorf("the record ends with %v; want unsent, closed", end)
+	}
+	if got := payload(rd); got != sum.SentBytes || got == 0 {
+		t.Errorf("%d bytes are on record as sent; %d came", sum.SentBytes, got)
+	}
+}
+
+// payload counts what comes, the beginning of a last message too.
+func payload(rd io.Reader) (n uint64) {
+	for {
+		h, err := ws.ReadHeader(rd)
+		if err != nil {
+			return n
+		}
+		got, err := io.CopyN(io.Discard, rd, h.Length)
+		n += uint64(got)
+		if err != nil {
+			return n
+		}
+	}
+}
+
+// mute is a connection that nothing can be said to.
+type mute struct{ foreign }
+
+func (m *mute) Speak([]byte) error {
+	return fmt.Errorf("%w: the client is in no room", hub.ErrCannotSend)
+}
+
+func TestWhatCannotBeSentIsRefusedAndNotOnRecord(t *testing.T) {
+	n := newNode(t)
+	m := &mute{foreign{closed: make(chan struct{})}}
+	s, err := n.host(hub.ListenerConfig{Name: "page"}, nil).Admit(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Send(context.Background(), s.ID(), "ada", []byte("text")); !errors.Is(err, hub.ErrCannotSend) {
+		t.Errorf("it is sent something: %v; want %v", err, hub.ErrCannotSend)
+	}
+	s.Finish()
+	for _, e := range n.events(n.only(session.Recorded).ID) {
+		if e.Kind == session.Noted {
+			t.Errorf("on record is %q", e.Data)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/switchboard-relay/switchboard/bus"
 	"github.com/switchboard-relay/switchboard/session"
@@ -59,8 +60,14 @@ func (h *Hub) ask(ctx context.Context, verb string, c command) error {
 		return ErrNotLive
 	}
 	_, err := h.bus.Request(ctx, c.ID.Node(), verb, session.JSON(c))
-	if errors.Is(err, bus.ErrNoNode) || err != nil && err.Error() == ErrNotLive.Error() {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, bus.ErrNoNode) || err.Error() == ErrNotLive.Error() {
 		return ErrNotLive
+	}
+	if why, found := strings.CutPrefix(err.Error(), ErrCannotSend.Error()); found { // of an error, its text alone travels
+		return fmt.Errorf("%w%s", ErrCannotSend, why)
 	}
 	return err
 }

@@ -66,7 +66,10 @@ func (s *Session) delivers(o *outbox, ref session.RoomRef, push func() error) er
 		o.mu.Unlock()
 		return errLeft
 	}
-	if err := push(); err != nil {
+	if err := push(); err == errLost {
+		o.mu.Unlock()
+		return s.noteLost(o, ref)
+	} else if err != nil {
 		o.mu.Unlock()
 		return err
 	}
@@ -75,6 +78,22 @@ func (s *Session) delivers(o *outbox, ref session.RoomRef, push func() error) er
 	if s.log.Watchers() > 0 {
 		s.flushDelivery()
 	}
+	return nil
+}
+
+// noteLost puts a message on record that could not be sent, behind which nothing else is written before that is said too.
+func (s *Session) noteLost(o *outbox, ref session.RoomRef) error {
+	s.sendMu.Lock() // sending a datagram does not wait
+	defer s.sendMu.Unlock()
+	o.mu.Lock()
+	if o.delivery.left {
+		o.mu.Unlock()
+		return errLeft
+	}
+	s.note(o, ref)
+	o.mu.Unlock()
+	s.flushDelivery()
+	s.unsent(int(ref.Bytes))
 	return nil
 }
 

@@ -89,6 +89,12 @@ type parting interface {
 	CloseWith(code uint16, reason string) error
 }
 
+// queueing is a connection that takes bytes which it writes later.
+type queueing interface {
+	// Unsent is how many of them never were written. It waits until that is certain, soon after the connection's end.
+	Unsent() int
+}
+
 // hangUp closes the connection: at once, where it can say nothing or nobody would hear it.
 func (s *Session) hangUp(cause session.Cause) {
 	c, can := s.conn.(parting)
@@ -162,6 +168,9 @@ func (s *Session) finish() {
 	if s.keeper == attendant {
 		s.awaitWriters()
 		s.held.Release()
+	}
+	if c, queues := s.conn.(queueing); queues {
+		s.unsent(c.Unsent())
 	}
 	s.log.End(*e) // before it leaves the live ones, so that it is always in one list or the other
 	h.live.remove(s)

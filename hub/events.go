@@ -197,6 +197,12 @@ func (r *roomRange) next() ([]session.Event, error) {
 			r.out = append(r.out, session.Event{Number: r.event.Number, Time: ev.Time, Kind: session.Gap, Data: ev.Data})
 			continue
 		}
+		if ev.Kind == session.Joined || ev.Kind == session.Left {
+			if data, sent := r.sentPresence(ev); sent {
+				r.out = append(r.out, session.Event{Number: r.event.Number, Time: ev.Time, Kind: session.Sent, Data: data})
+			}
+			continue
+		}
 		if ev.Kind != session.Message {
 			continue
 		}
@@ -212,6 +218,15 @@ func (r *roomRange) next() ([]session.Event, error) {
 		return r.out, io.EOF
 	}
 	return r.out, nil
+}
+
+// sentPresence is the event that tells a member of another who came or left, if it did: members of packets alone are told.
+func (r *roomRange) sentPresence(ev session.Event) (_ []byte, sent bool) {
+	var who session.Present
+	if r.ref.As != session.AsPacket || unmarshal(ev.Data, &who) != nil || r.ref.Exclude && who.Session == r.member {
+		return nil, false
+	}
+	return session.AppendPacket(nil, session.AppendEvent(nil, ev.Kind.String(), ev.Data)), true
 }
 
 // sent is a message in the form in which the member got it, if it did: an event that is no bytes reaches packets alone.

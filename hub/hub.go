@@ -147,7 +147,9 @@ var (
 	ErrNotFound = errors.New("no such session")
 	ErrNotLive  = errors.New("the session is not live: it has ended")
 	ErrPinned   = errors.New("the recording is pinned: unpin it first")
-	ErrLive     = errors.New("the session is still live: kick it first, or wait until it ends")
+	// ErrCannotSend says that what was to be sent to a session cannot be: errors wrap it, and say why.
+	ErrCannotSend = errors.New("it cannot be sent")
+	ErrLive       = errors.New("the session is still live: kick it first, or wait until it ends")
 )
 
 // AmbiguousError says that a prefix names more than one session.

@@ -27,8 +27,11 @@ type outbox struct {
 // drainLimit bounds how long one write of the tail may wait without any progress.
 const drainLimit = 30 * time.Second
 
-// push sends p, or what is left of it later. It never waits. An error is why the session is to end, as "slow" if its
-// far end reads too slowly; o.mu is held, so it is the caller that ends it.
+// errLost says that a datagram cannot be sent. Others can.
+var errLost = errors.New("the datagram cannot be sent")
+
+// push sends p, or what is left of it later. It never waits. An error other than errLost is why the session is to end, as
+// "slow" if its far end reads too slowly; o.mu is held, so it is the caller that ends it.
 func (s *Session) push(p []byte) error {
 	if e := s.over.Load(); e != nil {
 		return e
@@ -42,7 +45,7 @@ func (s *Session) push(p []byte) error {
 	}
 	n, err := s.conn.TryWrite(p)
 	if err != nil && s.lossy() && (errors.Is(err, syscall.EMSGSIZE) || errors.Is(err, syscall.ENOBUFS)) {
-		return nil // this datagram is lost, as any can be
+		return errLost
 	}
 	if err != nil {
 		return err

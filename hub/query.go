@@ -10,6 +10,7 @@ import (
 	"github.com/switchboard-relay/switchboard/index"
 	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/transport"
 )
 
 // List returns sessions, the newest start first: live ones, recorded ones, or with an empty state both.
@@ -191,7 +192,8 @@ func (h *Hub) Kick(ctx context.Context, id session.ID, by, reason string) error 
 	return nil
 }
 
-// Send writes bytes to the far end of a live session, as somebody's deed: a note on the record says whose.
+// Send writes bytes to the far end of a live session, as somebody's deed: a note on the record says whose. The error is
+// ErrNotLive if it is not live, and wraps ErrCannotSend if it takes no such bytes now.
 func (h *Hub) Send(ctx context.Context, id session.ID, by string, data []byte) error {
 	if id.Node() != h.node {
 		return h.sendRemote(ctx, id, by, data)
@@ -200,8 +202,10 @@ func (h *Hub) Send(ctx context.Context, id session.ID, by string, data []byte) e
 	if s == nil || s.over.Load() != nil {
 		return ErrNotLive
 	}
-	s.Note(fmt.Sprintf("%s sends %d bytes", by, len(data)))
-	err := s.send(ctx, data)
+	if s.lossy() && len(data) > transport.MaxDatagram {
+		return fmt.Errorf("%w: a datagram has at most %d bytes", ErrCannotSend, transport.MaxDatagram)
+	}
+	err := s.send(ctx, by, data)
 	var end *session.End
 	if errors.As(err, &end) {
 		return ErrNotLive

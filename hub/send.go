@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/switchboard-relay/switchboard/session"
@@ -80,19 +81,26 @@ func (s *Session) CloseWrite() error {
 	return s.conn.CloseWrite()
 }
 
+// sendNoted sends, and notes for whom. Only a Speaker knows whether it can, so that its note comes behind.
+func (s *Session) sendNoted(by string, p []byte) error {
+	if c, speaks := s.conn.(Speaker); speaks {
+		err := c.Speak(p)
+		if err == nil {
+			s.Note(fmt.Sprintf("%s sent %d bytes", by, len(p)))
+		}
+		return err
+	}
+	s.Note(fmt.Sprintf("%s sends %d bytes", by, len(p)))
+	_, err := s.Write(p)
+	return err
+}
+
 // send is Write for an operator: in a goroutine of its own, so that a far end that does not read never holds up the
 // one who asks. The goroutine ends with the write, at the latest when the session does.
-func (s *Session) send(ctx context.Context, p []byte) error {
+func (s *Session) send(ctx context.Context, by string, p []byte) error {
 	done := make(chan error, 1)
 	p = append([]byte(nil), p...)
-	go func() {
-		if c, speaks := s.conn.(Speaker); speaks {
-			done <- c.Speak(p)
-			return
-		}
-		_, err := s.Write(p)
-		done <- err
-	}()
+	go func() { done <- s.sendNoted(by, p) }()
 	select {
 	case err := <-done:
 		return err

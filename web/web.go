@@ -231,7 +231,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, errUnavailable):
 		status = http.StatusServiceUnavailable
 	case errors.As(err, &ambiguous), errors.Is(err, hub.ErrNotLive), errors.Is(err, hub.ErrLive),
-		errors.Is(err, hub.ErrPinned), errors.Is(err, errNotRecorded):
+		errors.Is(err, hub.ErrPinned), errors.Is(err, hub.ErrCannotSend), errors.Is(err, errNotRecorded):
 		status = http.StatusConflict
 	default:
 		s.Logger.Error("a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
