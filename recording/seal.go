@@ -22,6 +22,7 @@ const (
 	sealShare = 10               // the sealer works a tenth of what the processors can,
 	sealMany  = 16 << 10         // and more the more sessions wait for it: all it can from here on
 	restLeast = time.Millisecond // that is worth a rest
+	restMost  = 100 * time.Millisecond
 )
 
 // toSeal hands an ended log, durable to its end, to the sealer.
@@ -56,22 +57,27 @@ func (s *Store) sealer() {
 		case <-s.stop:
 			return
 		}
-		for s.sealSome() {
-		}
-		if s.check.Swap(false) {
-			s.checkpoint()
+		for more := true; more; { // sessions may end faster than they are sealed: the journal is looked after all the same
+			more = s.sealSome()
+			if s.check.Swap(false) {
+				s.checkpoint()
+			}
 		}
 	}
 }
 
+// journalIsLong reports whether the journal is half as long as it may be: then nothing is to wait for its file.
+func (s *Store) journalIsLong() bool {
+	s.smu.Lock()
+	defer s.smu.Unlock()
+	return int64(len(s.segments))*s.opt.SegmentSize > s.opt.JournalLimit/2
+}
+
 // awaitCalm waits while much waits for the disk: an ended session can wait for its file, a live one cannot go on. It
-// does not wait once the journal is half as long as it may be, nor while the store closes.
+// does not wait once the journal is long, nor while the store closes.
 func (s *Store) awaitCalm(deadline time.Time) {
 	for s.queued.Load() > s.opt.QueueLimit/8 && time.Now().Before(deadline) {
-		s.smu.Lock()
-		long := int64(len(s.segments))*s.opt.SegmentSize > s.opt.JournalLimit/2
-		s.smu.Unlock()
-		if long {
+		if s.journalIsLong() {
 			return
 		}
 		select {
@@ -85,7 +91,8 @@ func (s *Store) awaitCalm(deadline time.Time) {
 }
 
 // rest follows work of the sealer, so that many sessions that end at once do not take the processors from those that go on,
-// or come back. It returns the work that has not been rested from.
+// or come back. It returns the work that has not been rested from. There is none once the journal is long, and never a long
+// one: what is taken for work may have been waiting for a disk.
 func (s *Store) rest(worked time.Duration) time.Duration {
 	s.mu.Lock()
 	waiting := len(s.toDo)
@@ -95,8 +102,11 @@ func (s *Store) rest(worked time.Duration) time.Duration {
 	if pause < restLeast {
 		return worked
 	}
+	if s.journalIsLong() {
+		return 0
+	}
 	select {
-	case <-time.After(pause):
+	case <-time.After(min(pause, restMost)):
 	case <-s.closing:
 	case <-s.stop:
 	}
@@ -398,14 +408,22 @@ func (s *Store) checkpoint() {
 			return
 		}
 		s.retireSegments()
-		for s.sealSome() {
-		}
+		s.sealWaiting()
 		s.smu.Lock()
 		stuck := len(s.segments) > 0 && s.segments[0] == oldest
 		s.smu.Unlock()
 		if stuck {
 			return // its remaining sessions have ended, and cannot be sealed now
 		}
+	}
+}
+
+// sealWaiting seals those that wait now, and not those who come meanwhile, of whom there may be no end.
+func (s *Store) sealWaiting() {
+	s.mu.Lock()
+	waiting := len(s.toDo)
+	s.mu.Unlock()
+	for n := 0; n < waiting && s.sealSome(); n += sealBatch {
 	}
 }
 
