@@ -128,6 +128,10 @@ func (c *Conn) finish(e *ending, ws *transport.WebSocket, p *polling, lingers bo
 	}
 	if ws != nil {
 		closeWebSocket(ws, e)
+		n := ws.Unsent()
+		c.mu.Lock()
+		c.unsent += n
+		c.mu.Unlock()
 	}
 	if p != nil {
 		c.abandon(p)
@@ -140,7 +144,8 @@ func (c *Conn) finish(e *ending, ws *transport.WebSocket, p *polling, lingers bo
 	}
 }
 
-// Unsent is how many bytes of messages were sent and never went out, to the handler's Closed and later.
+// Unsent is how many bytes of messages were sent and never went out, to the handler's Closed and later. Over WebSocket each
+// counts with the one byte of its packet type.
 func (c *Conn) Unsent() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
