@@ -14,7 +14,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 //go:embed index.html page.css page.js
@@ -60,8 +63,32 @@ func handler(client string) http.Handler {
 // hear prints what the room says.
 func hear(conn net.Conn, out io.Writer) error {
 	lines := bufio.NewScanner(conn)
+	lines.Split(pieces)
 	for lines.Scan() {
-		fmt.Fprintf(out, "%s  %s\n", time.Now().Format(time.TimeOnly), lines.Text())
+		fmt.Fprintf(out, "%s  %s\n", time.Now().Format(time.TimeOnly), printable(lines.Text()))
 	}
 	return errors.Join(errors.New("the room ended the TCP line"), lines.Err())
+}
+
+// longest is how much of a line is printed as one, in bytes.
+const longest = 16 << 10
+
+// pieces is bufio.ScanLines that cuts a line which is too long, between characters.
+func pieces(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	advance, token, err = bufio.ScanLines(data, atEOF)
+	if n := longest; len(token) > n || token == nil && len(data) > n {
+		for i := range utf8.UTFMax {
+			if utf8.RuneStart(data[n-i]) {
+				return n - i, data[:n-i], nil
+			}
+		}
+		return n, data[:n], nil
+	}
+	return advance, token, err
+}
+
+// printable makes what a visitor said harmless to a terminal: control characters become visible.
+func printable(s string) string {
+	quoted := strconv.Quote(s)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
