@@ -3,11 +3,15 @@ package web_test
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/switchboard-relay/switchboard/hub"
+	"github.com/switchboard-relay/switchboard/service/echo"
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/transport"
 )
 
 func TestAKickEndsTheSessionAndSaysWhoDidItAndWhy(t *testing.T) {
@@ -139,4 +143,28 @@ func TestEachRoleMayDoWhatItIsFor(t *testing.T) {
 		}
 	}
 	h.refused("", "GET", "/api/v1/sessions?token=vera", "", http.StatusUnauthorized, "Authorization: Bearer")
+}
+
+func TestWhatASessionCannotBeSentIsAConflict(t *testing.T) {
+	h := open(t)
+	l, err := h.hub.Listener(hub.ListenerConfig{Name: "udp", Transport: "udp", Service: "echo", Record: session.RecordOn,
+		OnFailure: session.OnFailureContinue}, &echo.Service{Plain: true})
+	check(t, err)
+	p, err := transport.ListenPackets(t.Context(), transport.Address{Transport: "udp", Host: "127.0.0.1:0"})
+	check(t, err)
+	l.Attach(p)
+	go l.ServePackets(p) // ends with the hub's Shutdown
+	conn, err := net.Dial("udp", p.Addr().String())
+	check(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "hello")
+	check(t, err)
+	h.until("it is a session", func() bool { return len(h.list("state=live&listener=udp")) == 1 })
+	id := h.list("state=live")[0].ID
+	h.refused("otto", "POST", sessionPath(id, "/send"), strings.Repeat("x", 70_000), http.StatusConflict, "65507")
+	for _, e := range h.watch(id, "follow=false").rest() {
+		if e.Kind == session.Noted || e.Kind == session.Unsent {
+			t.Errorf("on record is %v %s", e.Kind, e.Data)
+		}
+	}
 }
