@@ -37,7 +37,8 @@ type RoomConfig struct {
 	Record  string        `yaml:"record"` // on (default) or off
 }
 
-// HistoryConfig is how much of what was said a room's log keeps.
+// HistoryConfig is how much of what was said a room's log keeps, for who follows the log to catch up. Nobody is shown it
+// later: recordings are for that, and what a lost connection recovers has limits of its own.
 type HistoryConfig struct {
 	MaxMessages int    `yaml:"max_messages"` // default 10,000
 	MaxBytes    string `yaml:"max_bytes"`    // default 16MiB
@@ -97,7 +98,7 @@ type ListenerConfig struct {
 	Record     string     `yaml:"record"`       // on (default), strict or off
 	OnFailure  string     `yaml:"on_failure"`   // if recording fails: continue (default; end for strict) or end
 	Idle       string     `yaml:"idle"`         // silence that ends a session; default never, 60s for udp
-	Max        int        `yaml:"max_sessions"` // at once; default no limit, 10000 for udp
+	Max        int        `yaml:"max_sessions"` // at once; default no limit, 10000 for udp, ws and socketio
 	KeepAlive  string     `yaml:"keepalive"`    // silence before TCP probes; default 15s
 	WriteLimit string     `yaml:"write_limit"`  // bytes that may wait for a slow reader; default 1MiB
 	TLS        *TLSConfig `yaml:"tls"`          // for tls://, ws:// and socketio://
