@@ -185,6 +185,10 @@ func TestTheRecordOfWhoCameBackIsWhatWasSent(t *testing.T) {
 		strings.Contains(got, strings.Split(who.PID, ".")[1]) {
 		t.Errorf("the record says that this was sent:\n%s\nwhat came before the end:\n%q", got, said)
 	}
+	sum, err := sb.Hub().Find(context.Background(), string(id))
+	if got := bytesOf(t, sb, id, session.Sent); err != nil || int(sum.SentBytes) != len(got) {
+		t.Errorf("%d bytes count as sent, %v; the record shows %d", sum.SentBytes, err, len(got))
+	}
 	if got := bytesOf(t, sb, id, session.Received); strings.Contains(got, strings.Split(who.PID, ".")[1]) {
 		t.Errorf("who looks on could take over:\n%s", got)
 	}

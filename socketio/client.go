@@ -418,6 +418,7 @@ type outgoing struct {
 	message  *engine.Message
 	volatile bool
 	secret   bool // it is the answer to a CONNECT, which has the private id
+	mark     int  // bytes of the offset at its end
 }
 
 func newOutgoing(text []byte, binary [][]byte) *outgoing {

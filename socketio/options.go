@@ -85,7 +85,7 @@ type Delivery struct {
 	Socket      *Socket
 	First, Last Place  // of the first and the last of them; between them, only what the socket sent may be missing
 	Messages    uint64 // how many
-	Bytes       uint64 // of their packets
+	Bytes       uint64 // of their packets, without the offsets that recovery puts at their ends
 }
 
 // Place is where the owner of a namespace's log keeps a broadcast; see Broadcast.

@@ -352,7 +352,7 @@ func (sh *shard) gather(group []op) {
 	for i := range group {
 		e := group[i].entry
 		sh.batch.Add(e.message)
-		sh.size += e.size()
+		sh.size += e.size() - e.mark
 		if not := e.target.not; not != nil && not.client.shard == sh {
 			not.sent = sh.round
 		}
@@ -445,7 +445,7 @@ func (sh *shard) sendSome(s *Socket, n int, at func(int) *entry) {
 	for i := range n {
 		e := at(i)
 		sh.others.Add(e.message)
-		bytes += e.size()
+		bytes += e.size() - e.mark
 	}
 	sh.send(s, &sh.others, first, last, bytes)
 }

@@ -177,7 +177,11 @@ func (d *draft) seal(namespace string, id *uint64, at []byte) *outgoing {
 		b = append(b, at...)
 		b = append(b, '"')
 	}
-	return newOutgoing(append(b, ']'), d.binary)
+	m := newOutgoing(append(b, ']'), d.binary)
+	if at != nil {
+		m.mark = len(at) + len(`,""`)
+	}
+	return m
 }
 
 // publish puts an event into the namespace's log and hands it to those who deliver it.

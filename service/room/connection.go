@@ -2,6 +2,7 @@ package room
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -158,7 +159,7 @@ func (c *connection) hangUp() {
 func (c *connection) Speak(p []byte) error {
 	s := c.member.Load()
 	if s == nil {
-		return errors.New("the client is in no room yet")
+		return fmt.Errorf("%w: the client is in no room yet", hub.ErrCannotSend)
 	}
 	return s.EmitJSON(c.svc.conf.Mapping.AppendEvent(nil, p))
 }
