@@ -25,7 +25,7 @@ type connection struct {
 	hub    atomic.Pointer[hub.Session] // nil only while observe runs
 	remote transport.NamedAddr
 	member atomic.Pointer[socketio.Socket] // while it is one
-	last   session.RoomRef                 // what was delivered last: its Session and Last
+	last   *socketio.Place                 // of what was delivered last; nil unless it was recovered
 }
 
 func (c *connection) session() *hub.Session { return c.hub.Load() }
@@ -89,8 +89,11 @@ func (c *connection) Sent(p []byte, _ bool) {
 // Delivered implements socketio.Observer.
 func (c *connection) Delivered(d socketio.Delivery) {
 	// What a recovered client sent before it was lost bears the name of another session.
-	follows := !d.Socket.Recovered() || c.last.Session == session.ID(d.First.Log) && c.last.Last+1 == d.First.Number
-	c.last = session.RoomRef{Session: session.ID(d.Last.Log), Last: d.Last.Number}
+	follows := !d.Socket.Recovered()
+	if !follows {
+		follows = c.last != nil && *c.last == socketio.Place{Log: d.First.Log, Number: d.First.Number - 1}
+		c.last = &socketio.Place{Log: d.Last.Log, Number: d.Last.Number}
+	}
 	c.session().RecordDelivered(session.RoomRef{Room: c.svc.opt.Room.Name(), Session: session.ID(d.First.Log),
 		First: d.First.Number, Last: d.Last.Number, Exclude: c.svc.opt.ExcludeSender, As: session.AsPacket,
 		Messages: d.Messages, Bytes: d.Bytes}, follows)
