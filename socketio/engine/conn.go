@@ -111,17 +111,19 @@ func (c *Conn) endLocked(reason Reason, err error, m manner) {
 	c.over.Store(e)
 	c.live.Store(nil)
 	lingers := c.polling != nil && c.polling.end(c.waiting, m, c.server.now())
+	upgrades := lingers && c.polling.parting && c.polling.upgrade.isProbed() && reason != ServerShutdown
 	if m == atOnce {
 		for _, w := range c.waiting {
 			c.unsent += w.Size()
 		}
 	}
 	c.waiting, c.held = nil, 0
-	go c.finish(e, c.ws, c.polling, lingers) // Server.Close waits for it
+	// What waits may have to go over the WebSocket of an upgrade, whose client does not poll any more.
+	go c.finish(e, c.ws, c.polling, lingers, upgrades) // Server.Close waits for it
 }
 
 // finish tells everybody, the handler behind its last message.
-func (c *Conn) finish(e *ending, ws *transport.WebSocket, p *polling, lingers bool) {
+func (c *Conn) finish(e *ending, ws *transport.WebSocket, p *polling, lingers, upgrades bool) {
 	defer c.server.tasks.Done()
 	if !lingers {
 		c.server.leave(c)
@@ -133,7 +135,7 @@ func (c *Conn) finish(e *ending, ws *transport.WebSocket, p *polling, lingers bo
 		c.unsent += n
 		c.mu.Unlock()
 	}
-	if p != nil {
+	if p != nil && !upgrades {
 		c.abandon(p)
 	}
 	c.receiving.Lock()

@@ -136,6 +136,7 @@ func (c *Conn) answer(g *poll) (list []*Message, cost int, wait time.Duration, r
 		}
 		if p.until != 0 && p.final == nil {
 			defer c.server.leave(c)
+			p.dropUpgrade()
 		}
 	case p.upgrade.isProbed():
 		if g.late {

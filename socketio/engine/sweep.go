@@ -34,6 +34,7 @@ func (c *Conn) sweep(now, every time.Duration) {
 	if c.over.Load() != nil {
 		if p != nil && p.until != 0 && now >= p.until {
 			c.server.leave(c)
+			p.dropUpgrade()
 		}
 		return
 	}
@@ -42,10 +43,7 @@ func (c *Conn) sweep(now, every time.Duration) {
 	}
 	opt := &c.server.opt
 	if p != nil && p.upgrade != nil && now-p.upgrade.began >= opt.UpgradeTimeout && p.upgrade.ws != nil {
-		u := p.upgrade
-		p.upgrade = nil
-		p.rouse()
-		go u.ws.Close() // its reader ends with it
+		p.dropUpgrade()
 	}
 	due := c.pinged + opt.PingInterval
 	if c.older || now < due || c.isUnanswered() {

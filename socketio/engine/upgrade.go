@@ -78,6 +78,16 @@ func (c *Conn) giveUp(u *upgrade) {
 	}
 }
 
+// dropUpgrade closes the WebSocket of an upgrade, if there is one; the connection's mu is held.
+func (p *polling) dropUpgrade() {
+	u := p.upgrade
+	p.upgrade = nil
+	p.rouse()
+	if u != nil && u.ws != nil {
+		go u.ws.Close() // its reader ends with it
+	}
+}
+
 // abandon closes the WebSocket of an upgrade that will not be finished.
 func (c *Conn) abandon(p *polling) {
 	c.mu.Lock()
@@ -118,15 +128,40 @@ func (c *Conn) probed(u *upgrade) error {
 	return nil
 }
 
+// partOver gives a client whose upgrade is finished behind the end of its connection what it would have got by polling; mu is
+// held. The poll that came while it was under way may have got some of it.
+func (c *Conn) partOver(u *upgrade, e *ending) error {
+	p := c.polling
+	if !p.parting || p.final == nil {
+		return errProbe
+	}
+	if p.close != nil { // else final is the close packet: closing says that
+		var frames []byte
+		for _, m := range p.final {
+			frames = append(frames, m.framesFor(c.older)...)
+		}
+		u.ws.Push(frames) // an error is the end of the WebSocket, which comes in any case
+	}
+	p.upgrade, p.final, p.close = nil, nil, nil
+	u.ws.CloseWith(transport.CloseNormal, string(e.reason))
+	c.server.leave(c)
+	return errOver
+}
+
 // upgraded goes on over the WebSocket, behind what is being received by polling.
 func (c *Conn) upgraded(u *upgrade) error {
 	c.receiving.Lock()
 	defer c.receiving.Unlock()
 	c.mu.Lock()
 	p := c.polling
-	if p == nil || p.upgrade != u || !u.isProbed() || c.over.Load() != nil {
+	if p == nil || p.upgrade != u || !u.isProbed() {
 		c.mu.Unlock()
 		return errProbe
+	}
+	if e := c.over.Load(); e != nil {
+		err := c.partOver(u, e)
+		c.mu.Unlock()
+		return err
 	}
 	p.upgrade = nil
 	p.rouse()

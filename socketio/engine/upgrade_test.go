@@ -198,3 +198,39 @@ func packetsOf(body string, revision int) (list []string) {
 	}
 	return list
 }
+
+func TestWhatWasSentBeforeCloseIsDeliveredAcrossAnUpgrade(t *testing.T) {
+	for _, revision := range []int{3, 4} {
+		h := newHouse(t, options{})
+		a := h.ask("GET", h.url(revision, "polling", ""), "")
+		c := h.next("open").conn
+		p := &poller{h: h, revision: revision, sid: sidOf(t, a.body)}
+		s := p.probe()
+		s.send("2probe")
+		s.want("3probe")
+		for i := range 3 {
+			c.Send(engine.NewMessage([]byte{'a' + byte(i)}))
+		}
+		c.Close(engine.ForcedClose)
+		h.wantClosed(engine.ForcedClose)
+		s.send("5") // it polls no more
+		s.want("4a", "4b", "4c")
+		s.wantClose(1000)
+		p.wantGone()
+
+		a = h.ask("GET", h.url(revision, "polling", ""), "") // one that gives its upgrade up
+		c = h.next("open").conn
+		p = &poller{h: h, revision: revision, sid: sidOf(t, a.body)}
+		s = p.probe()
+		s.send("2probe")
+		s.want("3probe")
+		c.Send(engine.NewMessage([]byte("a")))
+		c.Close(engine.ForcedClose)
+		h.wantClosed(engine.ForcedClose)
+		s.Close()
+		p.wantGet(map[int]string{3: "2:4a", 4: "4a"}[revision])
+		p.wantGet(map[int]string{3: "1:1", 4: "1"}[revision])
+		p.wantGone()
+		waitFor(t, "nobody is left", func() bool { return h.engine.Len() == 0 })
+	}
+}
