@@ -369,6 +369,12 @@ func (c *Client) finish(end *closing) {
 	})
 }
 
+// awaitTold waits until the observer has been told of what is being sent: the client may answer it already.
+func (c *Client) awaitTold() {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+}
+
 // observe tells the observer something, in its place among what is sent, unless it has been told of the end.
 func (c *Client) observe(tell func(Observer)) {
 	if c.observer == nil {

@@ -339,8 +339,7 @@ func (h *engineHandler) Open(conn *engine.Conn, r *http.Request) error {
 func (h *engineHandler) Message(conn *engine.Conn, p []byte, binary bool) error {
 	c := conn.User.(*Client)
 	if c.observer != nil {
-		c.sending.Lock() // what the client answers has been told of
-		c.sending.Unlock()
+		c.awaitTold()
 		told := p
 		if !binary && len(p) > 0 && packetType(p[0]) == typeConnect {
 			told = masked(p)
