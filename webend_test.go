@@ -203,3 +203,28 @@ func readLine(t *testing.T, c interface{ Read([]byte) (int, error) }, want strin
 		}
 	}
 }
+
+func TestWhoLeavesAndComesBackOnOneConnectionIsAMember(t *testing.T) {
+	sb := page(t, quiet)
+	for range 30 {
+		a, _, _ := connectAs(t, sb, "")
+		id := sessions(t, sb, session.Live, 1)[0].ID
+		a.say("41")
+		a.say("40")
+		for text := a.hear(); !strings.HasPrefix(text, "40{"); text = a.hear() {
+		}
+		if err := sb.Rooms()[0].SayEvent("", []byte(`["message","x"]`)); err != nil {
+			t.Fatal(err)
+		}
+		a.skip("message")
+		if err := sb.Hub().Send(context.Background(), id, "ada", []byte("to you")); err != nil {
+			t.Fatal(err)
+		}
+		a.skip("message")
+		a.Conn.Close()
+		sessions(t, sb, session.Live, 0)
+		if got := bytesOf(t, sb, id, session.Sent); !strings.Contains(got, `"x"`) || !strings.Contains(got, "to you") {
+			t.Fatalf("the record says that this was sent:\n%s", got)
+		}
+	}
+}

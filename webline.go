@@ -74,8 +74,8 @@ func (w *webLine) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // Close stops serving the path.
 func (w *webLine) Close() error {
 	w.once.Do(func() {
+		w.handler.Load().close() // who polls comes here for the goodbye
 		w.unroute()
-		w.handler.Load().close()
 		w.sb.closeFront(w.host)
 		close(w.done)
 	})

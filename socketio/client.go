@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/textproto"
@@ -193,7 +192,8 @@ func (c *Client) received(k packet) error {
 	if k.attachments == 0 {
 		k.data = bytes.Clone(k.data)
 	}
-	return c.enqueue(task{packet: k})
+	c.enqueue(task{packet: k})
+	return nil
 }
 
 // perTask is what a queued task takes besides its bytes.
@@ -210,18 +210,13 @@ func (t *task) size() int {
 // awaitedQueue is how many times as much may wait of a client that owes acknowledgements.
 const awaitedQueue = 4
 
-var errAwaited = errors.New("too much came, and none of the acknowledgements that are awaited")
-
 // enqueue waits while too much waits already: the client is not read then. It goes on reading one that owes acknowledgements,
 // since what waits may be waiting for one of them, but not without end.
-func (c *Client) enqueue(t task) error {
+func (c *Client) enqueue(t task) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.queued > c.server.opt.MaxQueue && t.closed == nil && t.left == nil {
-		if c.awaited.Load() > 0 {
-			if c.queued > awaitedQueue*c.server.opt.MaxQueue {
-				return errAwaited
-			}
+		if c.awaited.Load() > 0 && c.queued <= awaitedQueue*c.server.opt.MaxQueue {
 			break
 		}
 		if c.space == nil {
@@ -235,7 +230,7 @@ func (c *Client) enqueue(t task) error {
 		}
 		c.mu.Lock()
 		if c.conn.Closed() {
-			return nil // else a handler that waits for the client's end would never hear of it
+			return // else a handler that waits for the client's end would never hear of it
 		}
 	}
 	c.queue = append(c.queue, t)
@@ -245,7 +240,6 @@ func (c *Client) enqueue(t task) error {
 		c.server.handlers.enter()
 		go c.work() // ends when nothing waits; Server.Close waits for it
 	}
-	return nil
 }
 
 func (c *Client) work() {

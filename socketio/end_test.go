@@ -70,17 +70,6 @@ func TestAHandlerHearsItsAnswerBehindManyEvents(t *testing.T) {
 	if err := receive(t, answers, "the answer"); err != nil {
 		t.Errorf("answered behind much else: %v", err)
 	}
-	p.send(event("ask", 0))
-	p.want(`421["question"]`)
-	for range 1000 { // one who never answers is not read without end
-		if p.trySend(event("other", strings.Repeat("x", 100))) != nil {
-			break
-		}
-	}
-	p.ends()
-	if err := receive(t, answers, "the end"); !errors.Is(err, socketio.ErrClosed) {
-		t.Errorf("unanswered: %v; want that the socket is closed", err)
-	}
 }
 
 func TestCloseSendsWhatWasEmittedAndWaitsForHandlers(t *testing.T) {
@@ -417,5 +406,39 @@ func TestASocketIsInARoomFromJoinOn(t *testing.T) {
 		if text := p.read(); !bytes.HasPrefix([]byte(text), []byte(`42["in"`)) {
 			t.Fatalf("got %q, which was sent before it joined", text)
 		}
+	}
+}
+
+func TestAFormerSocketOfAnOlderClientIsClosed(t *testing.T) {
+	h := newHouse(t, nil)
+	n := h.Of("/chat")
+	connected, gone := gate(n)
+	conn, br, _, err := ws.Dial(limit(t), strings.Replace(h.url, "http", "ws", 1)+"/?EIO=3&transport=websocket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &peer{t: t, conn: conn, rd: conn}
+	if br != nil {
+		p.rd = br
+	}
+	t.Cleanup(func() { conn.Close() })
+	p.read()
+	p.want("40")
+	for range 2 { // its ids come again
+		p.send("40/chat,")
+		p.want("40/chat,")
+		s := receive(t, connected, "the socket")
+		p.send("41/chat,")
+		receive(t, gone, "the disconnection")
+		p.send("40/chat,")
+		p.want("40/chat,")
+		again := receive(t, connected, "the socket")
+		if err := s.Emit("old"); !errors.Is(err, socketio.ErrClosed) || s.ID() != again.ID() {
+			t.Errorf("Emit to %s, which left: %v", s.ID(), err)
+		}
+		again.Emit("new")
+		p.want(`42/chat,["new"]`)
+		p.send("41/chat,")
+		receive(t, gone, "the disconnection")
 	}
 }

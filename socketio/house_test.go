@@ -117,8 +117,6 @@ func (p *peer) send(text string) {
 	}
 }
 
-func (p *peer) trySend(text string) error { return wsutil.WriteClientText(p.conn, []byte(text)) }
-
 func (p *peer) sendBinary(b []byte) {
 	p.t.Helper()
 	if err := wsutil.WriteClientBinary(p.conn, b); err != nil {

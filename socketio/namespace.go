@@ -96,12 +96,12 @@ func (c *Client) connect(k *packet) {
 				return
 			}
 		}
-		added, retired := n.add(s, lost)
+		added, again := n.add(s, lost)
 		if added {
 			c.server.gave(c, debtConnect)
 			n.connected(s)
 		}
-		if !retired { // else the namespace was dropped a moment ago: another takes its place
+		if !again {
 			return
 		}
 	}
@@ -160,8 +160,9 @@ func newID() string {
 }
 
 // add makes the socket a member, as what it was before if it is recovered. From here on it gets broadcasts. If it is not
-// added, its connection has ended, or the namespace is retired.
-func (n *Namespace) add(s *Socket, lost *lost) (added, retired bool) {
+// added, its connection has ended; or it is to be tried again, since the namespace was dropped a moment ago and another takes
+// its place, or since what was lost cannot be recovered, so that middleware has to be asked.
+func (n *Namespace) add(s *Socket, lost *lost) (added, again bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.retired {
@@ -171,10 +172,13 @@ func (n *Namespace) add(s *Socket, lost *lost) (added, retired bool) {
 	var missed []*entry
 	if lost != nil {
 		missed, s.recovered = n.recover(s, lost)
+		if !s.recovered && !n.server.opt.Recovery.RunMiddleware {
+			return false, true // what was lost is forgotten: it comes as a new one
+		}
 	}
 	if !s.client.attach(s) {
-		if s.recovered { // it may come again
-			n.save(s, time.Now())
+		if s.recovered && !n.save(s, time.Now()) { // else it may come again
+			n.leaves(s)
 		}
 		return false, false
 	}

@@ -27,6 +27,7 @@ type lost struct {
 const (
 	maxSaved     = 128 << 20 // bytes that they take
 	perSaved     = 1 << 10   // bytes that one takes besides what its client said
+	perPacket    = 64        // bytes that a packet takes while it waits, besides its own
 	recoverParts = 2         // what one missed may fill a half of what may wait for it: more follows at once
 )
 
@@ -135,7 +136,7 @@ func (n *Namespace) recover(s *Socket, l *lost) ([]*entry, bool) {
 	missed = slices.DeleteFunc(missed, func(e *entry) bool { return !e.target.included(old.id, rooms, e.offset) })
 	size := 0
 	for _, e := range missed {
-		size += e.size()
+		size += e.size() + perPacket
 	}
 	if !known || !whole || after.before(old.begin) || size > n.server.opt.WriteLimit/recoverParts {
 		if noticed {
@@ -156,15 +157,16 @@ func (n *Namespace) recover(s *Socket, l *lost) ([]*entry, bool) {
 	return missed, true
 }
 
-// save keeps a socket that may come back; n.mu is held.
-func (n *Namespace) save(s *Socket, now time.Time) {
+// save keeps a socket that may come back, and reports whether it has place for it; n.mu is held.
+func (n *Namespace) save(s *Socket, now time.Time) bool {
 	v := &saved{socket: s, until: now.Add(n.server.opt.Recovery.Window), size: s.size()}
 	if n.server.savedSize.Add(v.size) > maxSaved {
 		n.server.savedSize.Add(-v.size)
-		return
+		return false
 	}
 	s.moved.Store(true)
 	n.saved[s.id] = v
+	return true
 }
 
 // unsave is the end of save; n.mu is held.

@@ -3,10 +3,12 @@ package socketio_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -388,4 +390,29 @@ func TestWhoSaidThatItGoesIsNotRecoveredThoughItsConnectionEndedFirst(t *testing
 	if _, _, _, recovered := h.back(p, ""); recovered {
 		t.Error("recovered after it had said that it goes")
 	}
+}
+
+func TestWhatCannotBeRecoveredIsAskedByMiddleware(t *testing.T) {
+	h := newHouse(t, recovering(time.Minute))
+	n := h.Of("/")
+	_, gone := gate(n)
+	var closed atomic.Bool
+	n.Use(func(*socketio.Socket) error {
+		if closed.Load() {
+			return errors.New("no more")
+		}
+		return nil
+	})
+	recovered, not := h.connect("/", ""), h.connect("/", "")
+	closed.Store(true)
+	for _, p := range []*peer{recovered, not} {
+		p.conn.Close()
+		receive(t, gone, "the disconnection")
+	}
+	if _, _, _, is := h.back(recovered, ""); !is {
+		t.Error("middleware stands in the way of a recovery")
+	}
+	p := h.dial("")
+	p.send(fmt.Sprintf(`40{"pid":%q,"offset":"other-1"}`, not.pid))
+	p.want(`44{"message":"no more"}`)
 }

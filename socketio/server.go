@@ -189,7 +189,7 @@ func (s *Server) Emit(event string, args ...any) error { return s.Of("/").Emit(e
 func (s *Server) Clients() int { return s.engine.Len() }
 
 // Close ends every connection as ServerShutdown, behind what was sent before, and waits until their handlers have returned,
-// or until ctx ends.
+// or until ctx ends: called by one of them, it would wait for itself.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := !s.closed

@@ -189,7 +189,7 @@ func (n *Namespace) publish(t target, d *draft, volatile bool) error {
 	n.server.awaitSpace()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if only := t.only; n.server.stopped() || only != nil && n.sockets[only.id] == nil && n.saved[only.id] == nil {
+	if n.server.stopped() || t.only != nil && !n.has(t.only) {
 		return ErrClosed
 	}
 	n.settle(&t)
@@ -202,6 +202,12 @@ func (n *Namespace) publish(t target, d *draft, volatile bool) error {
 	return nil
 }
 
+// has reports whether a socket, or what it has become, is there or may come back; n.mu is held.
+func (n *Namespace) has(s *Socket) bool {
+	now := n.sockets[s.id]
+	return now == s || s.moved.Load() && (now != nil || n.saved[s.id] != nil) // ids of revision 3 come again
+}
+
 // settle has a target mean the sockets that are what those it names were before they were recovered; n.mu is held.
 func (n *Namespace) settle(t *target) {
 	if t.only != nil {
@@ -209,7 +215,7 @@ func (n *Namespace) settle(t *target) {
 			t.only = s
 		}
 	}
-	if id := t.excludes(); id != "" {
+	if id := t.excludes(); id != "" && (t.not == nil || t.not.moved.Load()) {
 		t.not, t.notID = n.sockets[id], id
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,7 @@ type connection struct {
 	hub    atomic.Pointer[hub.Session] // nil only while observe runs
 	remote transport.NamedAddr
 	member atomic.Pointer[socketio.Socket] // while it is one
+	moving sync.Mutex                      // held while it becomes one, or ceases to be, and that goes on record
 	last   *socketio.Place                 // of what was delivered last; nil unless it was recovered
 }
 
@@ -61,13 +63,18 @@ func of(s *socketio.Socket) *connection { return s.Client().Observer().(*connect
 
 // join notes that the client is a member, before it is sent anything.
 func (c *connection) join(s *socketio.Socket) {
+	c.moving.Lock()
+	defer c.moving.Unlock()
 	if c.member.Swap(s) == nil {
 		c.session().Joined(c.ref())
 	}
 }
 
-func (c *connection) leave() {
-	if c.member.Swap(nil) != nil {
+// leave notes that a socket is no member any more, unless another of the client has become one since.
+func (c *connection) leave(s *socketio.Socket) {
+	c.moving.Lock()
+	defer c.moving.Unlock()
+	if s != nil && c.member.CompareAndSwap(s, nil) {
 		c.session().Left(c.ref())
 	}
 }
@@ -100,14 +107,14 @@ func (c *connection) Delivered(d socketio.Delivery) {
 }
 
 // Left implements socketio.Observer.
-func (c *connection) Left(*socketio.Socket) { c.leave() }
+func (c *connection) Left(s *socketio.Socket) { c.leave(s) }
 
 // Upgraded implements socketio.Observer.
 func (c *connection) Upgraded(transport string) { c.session().RecordUpgraded(transport) }
 
 // Closed implements socketio.Observer: the session ends for the reason that the connection did.
 func (c *connection) Closed(reason socketio.Reason, err error) {
-	c.leave()
+	c.leave(c.member.Load())
 	s := c.session()
 	s.RecordUnsent(c.client.Unsent())
 	defer s.Finish()

@@ -33,12 +33,18 @@ type SocketIO struct {
 	unfollow  func()
 
 	mu      sync.RWMutex
-	members map[session.ID]string // ids of sockets by the session of their connection
-	gone    []parted              // those whose connection is over, in order
+	members map[session.ID]member // by the session of their connection
+	gone    []parted              // those that left, in order
 
 	// owned by Said
 	next    uint64 // the offset that is expected
 	scratch []byte
+}
+
+// member is a socket, or one that was.
+type member struct {
+	socket string // its id
+	gone   bool
 }
 
 // parted is a session whose messages may still be on their way through the room.
@@ -49,7 +55,7 @@ type parted struct {
 
 // NewSocketIO makes a SocketIO. The caller calls Close.
 func NewSocketIO(opt SocketIOOptions) (*SocketIO, error) {
-	svc := &SocketIO{opt: opt, conf: opt.Room.Config(), members: map[session.ID]string{}}
+	svc := &SocketIO{opt: opt, conf: opt.Room.Config(), members: map[session.ID]member{}}
 	opt.Server.Observe, opt.Server.OnRefused = svc.observe, svc.refused
 	opt.Server.Recovery.RunMiddleware = true // it notes the membership
 	svc.server = socketio.New(opt.Server)
@@ -102,7 +108,7 @@ func (svc *SocketIO) register() {
 func (svc *SocketIO) connected(s *socketio.Socket) {
 	c := of(s)
 	svc.mu.Lock()
-	svc.members[c.session().ID()] = s.ID()
+	svc.members[c.session().ID()] = member{socket: s.ID()}
 	svc.mu.Unlock()
 	info := c.session().Info()
 	if svc.conf.Welcome != "" && !s.Recovered() {
@@ -116,9 +122,13 @@ func (svc *SocketIO) disconnected(s *socketio.Socket, _ socketio.Reason) {
 	now := time.Now()
 	svc.mu.Lock()
 	defer svc.mu.Unlock()
-	svc.gone = append(svc.gone, parted{of(s).session().ID(), now})
+	id := of(s).session().ID()
+	svc.members[id] = member{socket: s.ID(), gone: true}
+	svc.gone = append(svc.gone, parted{id, now})
 	for len(svc.gone) > 0 && now.Sub(svc.gone[0].since) > room.Patience {
-		delete(svc.members, svc.gone[0].session)
+		if id := svc.gone[0].session; svc.members[id].gone { // else it has come again
+			delete(svc.members, id)
+		}
 		svc.gone = svc.gone[1:]
 	}
 }
@@ -147,7 +157,7 @@ func (svc *SocketIO) say(s *socketio.Socket, event string, args socketio.Args) e
 // Said implements room.Follower: each message is encoded once, for all members.
 func (svc *SocketIO) Said(m room.Message) {
 	svc.mu.RLock()
-	not := svc.members[m.From]
+	not := svc.members[m.From].socket
 	svc.mu.RUnlock()
 	if m.Offset != svc.next { // the log had let go of some
 		svc.namespace.Missed(m.Offset - 1)

@@ -49,6 +49,11 @@ func (c *Conn) write(w http.ResponseWriter, list []*Message, cost int) {
 			c.pinged = now // a ping may have been on its way for so long
 		}
 	}
+	if err != nil {
+		for _, m := range list {
+			c.unsent += m.Size()
+		}
+	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.endLocked(Slow, err, atOnce)

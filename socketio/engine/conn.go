@@ -108,16 +108,21 @@ func (c *Conn) endLocked(reason Reason, err error, m manner) {
 		return
 	}
 	e := &ending{reason, err, m}
+	if m == afterWaiting && c.polling == nil && c.ws != nil && c.live.Load() == nil {
+		c.greet() // what was sent goes out first, and the open packet before it
+	}
 	c.over.Store(e)
 	c.live.Store(nil)
 	lingers := c.polling != nil && c.polling.end(c.waiting, m, c.server.now())
 	upgrades := lingers && c.polling.parting && c.polling.upgrade.isProbed() && reason != ServerShutdown
-	if m == atOnce {
+	if m != afterWaiting {
 		for _, w := range c.waiting {
 			c.unsent += w.Size()
 		}
 	}
-	c.waiting, c.held = nil, 0
+	if m != afterWaiting || c.polling != nil || c.ws != nil { // else they wait for a handshake that is under way
+		c.waiting, c.held = nil, 0
+	}
 	// What waits may have to go over the WebSocket of an upgrade, whose client does not poll any more.
 	go c.finish(e, c.ws, c.polling, lingers, upgrades) // Server.Close waits for it
 }

@@ -129,25 +129,36 @@ func (c *Conn) begin(w http.ResponseWriter, r *http.Request) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.over.Load() != nil {
+	e := c.over.Load()
+	if e != nil && len(c.waiting) == 0 { // nothing waits for it
 		go ws.Close()
 		return
 	}
 	c.ws = ws
 	c.server.tasks.Add(1) // the reader is done
-	time.AfterFunc(moment, c.start)
+	if e == nil {
+		time.AfterFunc(moment, c.start)
+		return
+	}
+	c.greet() // an error is the end of the WebSocket, which comes in any case
+	c.live.Store(nil)
+	go c.park(ws, nil)
+	go closeWebSocket(ws, e)
 }
 
 // start sends the open packet and what has been sent since, and then begins to read.
 func (c *Conn) start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.over.Load() == nil {
-		c.waiting = append([]*Message{newPacket(typeOpen, c.openData(false))}, c.waiting...)
-		if c.switchTo(c.ws) {
-			go c.park(c.ws, nil)
-			return
-		}
+	if c.over.Load() != nil || c.greet() { // at its end it was greeted
+		go c.park(c.ws, nil)
+		return
 	}
 	c.server.tasks.Done()
+}
+
+// greet sends the open packet and what has been sent since; mu is held.
+func (c *Conn) greet() bool {
+	c.waiting = append([]*Message{newPacket(typeOpen, c.openData(false))}, c.waiting...)
+	return c.switchTo(c.ws)
 }

@@ -59,6 +59,7 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	for _, c := range s.table.all() {
 		c.end(ServerShutdown, nil, afterWaiting)
+		c.stopUpgrade()
 	}
 	over := make(chan struct{})
 	go func() { // ends with the last connection
@@ -71,6 +72,7 @@ func (s *Server) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		for _, c := range s.table.all() {
 			c.cutOff()
+			c.stopUpgrade()
 		}
 		return ctx.Err()
 	}

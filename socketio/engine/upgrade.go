@@ -88,6 +88,15 @@ func (p *polling) dropUpgrade() {
 	}
 }
 
+// stopUpgrade closes the WebSocket that a connection which is over has kept for what its client has yet to get.
+func (c *Conn) stopUpgrade() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over.Load() != nil && c.polling != nil {
+		c.polling.dropUpgrade()
+	}
+}
+
 // abandon closes the WebSocket of an upgrade that will not be finished.
 func (c *Conn) abandon(p *polling) {
 	c.mu.Lock()

@@ -234,3 +234,37 @@ func TestWhatWasSentBeforeCloseIsDeliveredAcrossAnUpgrade(t *testing.T) {
 		waitFor(t, "nobody is left", func() bool { return h.engine.Len() == 0 })
 	}
 }
+
+func TestAServerThatClosesDoesNotWaitForAnUpgrade(t *testing.T) {
+	h := newHouse(t, options{})
+	a := h.ask("GET", h.url(4, "polling", ""), "")
+	c := h.next("open").conn
+	p := &poller{h: h, revision: 4, sid: sidOf(t, a.body)}
+	s := p.probe()
+	s.send("2probe")
+	s.want("3probe")
+	c.Send(engine.NewMessage([]byte("a")))
+	c.Close(engine.ForcedClose)
+	h.wantClosed(engine.ForcedClose)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := h.engine.Close(ctx); err != nil {
+		t.Errorf("with an upgrade that its client never finishes: %v", err)
+	}
+}
+
+func TestWhatWasSentBeforeCloseIsDeliveredOverAWebSocketThatHasJustBegun(t *testing.T) {
+	h := newHouse(t, options{})
+	for range 100 {
+		s := h.dial(4, "")
+		c := h.next("open").conn // the open packet goes out a moment later
+		c.Send(engine.NewMessage([]byte("a")))
+		c.Close(engine.ForcedClose)
+		h.wantClosed(engine.ForcedClose)
+		if op, text := s.read(); op != 1 || !strings.HasPrefix(text, `0{"sid"`) {
+			t.Fatalf("got %q; want the open packet", text)
+		}
+		s.want("4a")
+		s.wantClose(1000)
+	}
+}
