@@ -84,26 +84,50 @@ func TestWhatAClientSaysBeforeItGoesReachesTheRoom(t *testing.T) {
 func TestAListenerThatGoesLeavesNobodyInTheRoom(t *testing.T) {
 	var conf switchboard.Config
 	sb := page(t, func(c *switchboard.Config) { conf = *c })
+	r := sb.Rooms()[0]
+	news := make(notices, 100)
+	_, unfollow, err := r.Follow(news)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unfollow()
 	lost := member(t, sb)
 	lost.Conn.Close() // it may come back
 	member(t, sb)
-	r := sb.Rooms()[0]
-	present := func(want int) {
-		t.Helper()
-		for end := time.Now().Add(20 * time.Second); len(r.Present()) != want; time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("present are %+v; want %d", r.Present(), want)
-			}
-		}
-	}
-	present(2)
+	news.want(t, session.SaidJoined, session.SaidJoined)
 	next := conf
 	next.Listeners = append([]switchboard.ListenerConfig(nil), conf.Listeners...)
 	next.Listeners[0].WriteLimit = "2MiB"
 	if err := sb.Reload(next); err != nil {
 		t.Fatal(err)
 	}
-	present(0)
+	news.want(t, session.SaidLeft, session.SaidLeft)
+	if p := r.Present(); len(p) > 0 {
+		t.Errorf("present are %+v; want nobody", p)
+	}
+}
+
+// notices is a follower that gives what is said of members who come and go.
+type notices chan session.Said
+
+func (n notices) Said(m room.Message) {
+	if m.Kind == session.SaidJoined || m.Kind == session.SaidLeft {
+		n <- m.Kind
+	}
+}
+
+func (n notices) want(t *testing.T, list ...session.Said) {
+	t.Helper()
+	for _, want := range list {
+		select {
+		case got := <-n:
+			if got != want {
+				t.Fatalf("said is %v; want %v", got, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%v was not said", want)
+		}
+	}
 }
 
 // slow is a follower that holds the room up.

@@ -186,9 +186,7 @@ func TestCloseWakesWhoReceivesAndWhoWrites(t *testing.T) {
 			_, err := socket.Write(make([]byte, 32<<20))
 			ends <- err
 		}()
-		for socket.Waiting() == 0 {
-			time.Sleep(time.Millisecond)
-		}
+		awaitWaiting(t, socket)
 		socket.Close()
 		for range 2 {
 			if err := await(t, ends, "the end"); err == nil {
@@ -207,12 +205,22 @@ func TestAWriteEndsAtItsDeadline(t *testing.T) {
 		_, err := socket.Write(make([]byte, 32<<20))
 		ended <- err
 	}()
-	for socket.Waiting() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	awaitWaiting(t, socket)
 	socket.SetDeadline(time.Now())
 	if err := await(t, ended, "the end of the write"); !isTimeout(err) {
 		t.Errorf("got %v; want a deadline", err)
+	}
+}
+
+// awaitWaiting waits until something waits for the far end.
+func awaitWaiting(t *testing.T, s *WebSocket) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); s.Waiting() == 0; <-tick.C {
+		if time.Now().After(end) {
+			t.Fatal("nothing waits for a far end that does not read")
+		}
 	}
 }
 

@@ -47,8 +47,9 @@ func TestAPollWaitsUntilThereIsSomethingToSay(t *testing.T) {
 	c := h.next("open").conn
 	p := &poller{h: h, revision: 4, sid: sidOf(t, a.body)}
 	got := p.background(context.Background())
-	for !c.SendVolatile(engine.NewMessage([]byte("now"))) { // sent only once the poll is there
-		time.Sleep(time.Millisecond)
+	waitFor(t, "the poll is there", c.Polled)
+	if !c.SendVolatile(engine.NewMessage([]byte("now"))) {
+		t.Error("a volatile message with a poll: got dropped, want taken")
 	}
 	if a := h.wait(got); a.body != "4now" {
 		t.Errorf("poll: got %q, want 4now", a.body)
@@ -145,10 +146,23 @@ func TestAnAbortedPollClosesTheConnection(t *testing.T) {
 // waitFor waits until it is so.
 func waitFor(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !so(); time.Sleep(time.Millisecond) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); !so(); <-tick.C {
 		if time.Now().After(end) {
 			t.Fatalf("not seen: %s", what)
 		}
+	}
+}
+
+// pass lets time pass: n clients, one after the other, are silent until they are ended for it. So what is alive behind
+// them was silent for n times as long as it may be, on a machine of any speed.
+func (h *house) pass(n int) {
+	h.t.Helper()
+	for range n {
+		s := h.open(4)
+		h.wantClosed(engine.PingTimeout)
+		s.Close()
 	}
 }
 
@@ -292,9 +306,7 @@ func TestAClientThatOnlyTalksIsEndedSinceItDoesNotPoll(t *testing.T) {
 		Options: engine.Options{PingInterval: 200 * time.Millisecond, PingTimeout: 100 * time.Millisecond},
 		message: func(*engine.Conn, []byte, bool) error { return nil }})
 	p := h.poll(3, "")
-	for p.post("1:2").status == 200 {
-		time.Sleep(10 * time.Millisecond)
-	}
+	waitFor(t, "the end of one who only talks", func() bool { return p.post("1:2").status != 200 })
 	h.wantClosed(engine.PingTimeout)
 }
 
@@ -384,7 +396,7 @@ func TestAClientThatReadsALongAnswerSlowlyIsNotEnded(t *testing.T) {
 	fmt.Fprintf(s, "GET /engine.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\n\r\n", p.sid)
 	s.SetReadDeadline(time.Now().Add(patience))
 	s.Read(make([]byte, 100))
-	time.Sleep(1500 * time.Millisecond) // longer than a client may be silent
+	h.pass(2)
 	if c.Closed() {
 		t.Fatal("the connection was ended while its client read")
 	}
