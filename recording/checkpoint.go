@@ -1,0 +1,144 @@
+package recording
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// checkpoint moves the chunks of live sessions out of the oldest segments into files of their own while the journal is
+// larger than its limit, so that a session that lives long does not keep everybody's bytes.
+func (s *Store) checkpoint() {
+	for {
+		s.smu.Lock()
+		var oldest *segment
+		if int64(len(s.segments))*s.opt.SegmentSize > s.opt.JournalLimit && s.segments[0].full.Load() {
+			oldest = s.segments[0]
+		}
+		s.smu.Unlock()
+		if oldest == nil {
+			return
+		}
+		if err := s.emptySegment(oldest); err != nil {
+			s.opt.Logger.Error("the journal cannot be shortened; it is tried again with its next segment", "error", err)
+			return
+		}
+		s.retireSegments()
+		s.sealWaiting()
+		s.smu.Lock()
+		stuck := len(s.segments) > 0 && s.segments[0] == oldest
+		s.smu.Unlock()
+		if stuck {
+			return // its remaining sessions have ended, and cannot be sealed now
+		}
+	}
+}
+
+// sealWaiting seals those that wait now, and not those who come meanwhile, of whom there may be no end.
+func (s *Store) sealWaiting() {
+	s.mu.Lock()
+	waiting := len(s.toDo)
+	s.mu.Unlock()
+	for n := 0; n < waiting && s.sealSome(); n += sealBatch {
+	}
+}
+
+func (s *Store) emptySegment(g *segment) error {
+	s.mu.Lock()
+	logs := make([]*Log, 0, len(s.live))
+	for l := range s.live {
+		logs = append(logs, l)
+	}
+	s.mu.Unlock()
+	moves := make([]*move, 0, len(logs))
+	var paths []string
+	for _, l := range logs {
+		m, err := s.copyToPart(l, g)
+		if err != nil {
+			return err
+		}
+		if m != nil {
+			moves, paths = append(moves, m), append(paths, m.part.path)
+		}
+	}
+	if len(moves) == 0 {
+		return nil
+	}
+	if s.opt.Sync == SyncGroup {
+		if err := syncAll(s.journalDir(), paths); err != nil {
+			return err
+		}
+	}
+	for _, m := range moves {
+		m.apply()
+	}
+	return nil
+}
+
+// move is a live log's chunks that were copied out of a segment.
+type move struct {
+	log  *Log
+	from *segment
+	part *segment
+	at   int // index in durable of the first
+	refs []chunkRef
+	size int64 // of the part afterwards
+}
+
+func (m *move) apply() {
+	l := m.log
+	l.mu.Lock()
+	copy(l.durable[m.at:], m.refs)
+	l.needRare().part = m.part
+	m.part.size = m.size
+	l.mu.Unlock()
+	m.from.logs.Add(-1)
+}
+
+// copyToPart copies l's chunks in g to its own file; nil if it has none there. Only the sealer's goroutine calls it,
+// and a log that ends meanwhile is sealed by the same goroutine later.
+func (s *Store) copyToPart(l *Log, g *segment) (*move, error) {
+	m := &move{log: l, from: g, at: -1}
+	l.mu.Lock()
+	m.part = l.seldom().part
+	for i := range l.durable {
+		if l.durable[i].seg == g {
+			if m.at < 0 {
+				m.at = i
+			}
+			m.refs = append(m.refs, l.durable[i])
+		}
+	}
+	l.mu.Unlock()
+	if m.at < 0 {
+		return nil, nil
+	}
+	if m.part == nil {
+		path := filepath.Join(s.journalDir(), string(l.id)+".part")
+		if err := os.WriteFile(path, []byte(sealedMagic), 0o600); err != nil {
+			return nil, err
+		}
+		m.part = &segment{path: path, size: fileMagic}
+		m.part.full.Store(true)
+	}
+	f, err := os.OpenFile(m.part.path, os.O_WRONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	off := m.part.size
+	for i := range m.refs {
+		r := &m.refs[i]
+		b := make([]byte, r.length)
+		if _, err := g.file.ReadAt(b, r.off); err != nil && !errors.Is(err, os.ErrClosed) {
+			return nil, err
+		}
+		if _, err := f.WriteAt(b, off); err != nil {
+			return nil, err
+		}
+		r.seg, r.off = m.part, off
+		off += int64(r.length)
+	}
+	m.size = off
+	return m, nil
+}
