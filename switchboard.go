@@ -42,6 +42,7 @@ type Switchboard struct {
 	rooms *room.Rooms
 	hub   *hub.Hub
 	auth  *auth.Auth
+	web   *web.Handler
 
 	mu       sync.Mutex
 	lines    map[string]*line // by name
@@ -208,9 +209,9 @@ func nodeName(dir, configured string) (string, error) {
 
 // openHTTP listens where REST is served.
 func (sb *Switchboard) openHTTP() error {
-	rest := web.New(web.Options{Hub: sb.hub, Rooms: sb.rooms, Auth: sb.auth, Version: sb.version, Node: sb.node,
+	sb.web = web.New(web.Options{Hub: sb.hub, Rooms: sb.rooms, Auth: sb.auth, Version: sb.version, Node: sb.node,
 		Data: sb.conf.Data, Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger})
-	f, err := sb.openFront(sb.conf.HTTP, rest)
+	f, err := sb.openFront(sb.conf.HTTP, sb.web)
 	if err != nil {
 		return err
 	}
@@ -297,6 +298,9 @@ func (sb *Switchboard) Close() error {
 	}
 	if sb.rooms != nil {
 		try(sb.rooms.Close())
+	}
+	if sb.web != nil {
+		try(sb.web.Close())
 	}
 	for _, f := range sb.fronts {
 		try(f.server.Close())

@@ -10,9 +10,16 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/switchboard-relay/switchboard/auth"
 	"github.com/switchboard-relay/switchboard/room"
 	"github.com/switchboard-relay/switchboard/session"
 )
+
+var roomRoutes = []route{
+	{"GET /api/v1/rooms", auth.Viewer, (*server).rooms},
+	{"GET /api/v1/rooms/{name}", auth.Viewer, (*server).room},
+	{"POST /api/v1/rooms/{name}/say", auth.Operator, (*server).say},
+}
 
 // Room is a room and who is in it.
 type Room struct {

@@ -12,9 +12,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/switchboard-relay/switchboard/auth"
 	"github.com/switchboard-relay/switchboard/index"
 	"github.com/switchboard-relay/switchboard/session"
 )
+
+var sessionRoutes = []route{
+	{"GET /api/v1/sessions", auth.Viewer, (*server).list},
+	{"GET /api/v1/sessions/{id}", auth.Viewer, (*server).one},
+	{"GET /api/v1/sessions/{id}/events", auth.Viewer, (*server).events},
+	{"GET /api/v1/sessions/{id}/export", auth.Viewer, (*server).export},
+	{"POST /api/v1/sessions/{id}/kick", auth.Operator, (*server).kick},
+	{"POST /api/v1/sessions/{id}/send", auth.Operator, (*server).send},
+	{"PUT /api/v1/sessions/{id}/pin", auth.Operator, (*server).pin},
+	{"DELETE /api/v1/sessions/{id}/pin", auth.Operator, (*server).pin},
+	{"DELETE /api/v1/sessions/{id}", auth.Admin, (*server).remove},
+}
 
 const (
 	defaultListLimit = 1000
@@ -191,20 +204,5 @@ func (s *server) remove(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.Logger.Info("a recording was removed", "session", sum.ID, "by", who(r).Name)
 	writeJSON(w, http.StatusOK, map[string]any{"id": sum.ID, "removed": true})
-	return nil
-}
-
-func (s *server) listeners(w http.ResponseWriter, _ *http.Request) error {
-	writeJSON(w, http.StatusOK, s.Hub.Listeners())
-	return nil
-}
-
-func (s *server) server(w http.ResponseWriter, r *http.Request) error {
-	stats, err := s.Hub.Stats(r.Context())
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"version": s.Version, "node": s.Node, "data": s.Data,
-		"start": s.Start.UnixMicro(), "listeners": len(s.Hub.Listeners()), "stats": stats})
 	return nil
 }

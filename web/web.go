@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,36 +49,31 @@ type route struct {
 
 type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
-var routes = []route{
-	{"GET /api/v1/sessions", auth.Viewer, (*server).list},
-	{"GET /api/v1/sessions/{id}", auth.Viewer, (*server).one},
-	{"GET /api/v1/sessions/{id}/events", auth.Viewer, (*server).events},
-	{"GET /api/v1/sessions/{id}/export", auth.Viewer, (*server).export},
-	{"POST /api/v1/sessions/{id}/kick", auth.Operator, (*server).kick},
-	{"POST /api/v1/sessions/{id}/send", auth.Operator, (*server).send},
-	{"PUT /api/v1/sessions/{id}/pin", auth.Operator, (*server).pin},
-	{"DELETE /api/v1/sessions/{id}/pin", auth.Operator, (*server).pin},
-	{"DELETE /api/v1/sessions/{id}", auth.Admin, (*server).remove},
-	{"GET /api/v1/rooms", auth.Viewer, (*server).rooms},
-	{"GET /api/v1/rooms/{name}", auth.Viewer, (*server).room},
-	{"POST /api/v1/rooms/{name}/say", auth.Operator, (*server).say},
-	{"GET /api/v1/listeners", auth.Viewer, (*server).listeners},
-	{"GET /api/v1/server", auth.Viewer, (*server).server},
-}
+// routes are all that need a token, each where what it does is.
+var routes = [][]route{sessionRoutes, roomRoutes, serverRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
 	return path == "/healthz" || path == "/metrics" || path == "/api/v1" || strings.HasPrefix(path, "/api/v1/")
 }
 
-// New makes the handler of everything that is served over HTTP.
-func New(opt Options) http.Handler {
+// Handler serves everything that there is over HTTP.
+type Handler struct {
+	http.Handler
+	server *server
+}
+
+// Close ends what the handler does besides answering: nothing is to be served any more.
+func (h *Handler) Close() error { return nil }
+
+// New makes the handler of everything that is served over HTTP. The caller closes it.
+func New(opt Options) *Handler {
 	if opt.Logger == nil {
 		opt.Logger = slog.Default()
 	}
 	s := &server{Options: opt}
 	mux := http.NewServeMux()
-	for _, rt := range routes {
+	for _, rt := range slices.Concat(routes...) {
 		mux.HandleFunc(rt.pattern, s.guarded(rt.role, rt.serve))
 	}
 	metrics := s.metrics()
@@ -87,7 +83,7 @@ func New(opt Options) http.Handler {
 	}))
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("/", s.unknown(mux))
-	return s.fenced(mux)
+	return &Handler{Handler: s.fenced(mux), server: s}
 }
 
 // Server has safe limits for a handler of New: what a client can send or withhold has a bound.
