@@ -1,0 +1,82 @@
+import type { Hit } from './types';
+
+/** What a request came to, when it was no success. Status 0 means that the server was not reached. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'ApiError';
+  }
+}
+
+/** Called when the server does not know who asks (any more). */
+let onSignedOut = (): void => {};
+export function whenSignedOut(f: () => void): void {
+  onSignedOut = f;
+}
+
+async function request(method: string, path: string, body?: BodyInit, signal?: AbortSignal): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch('/api/v1' + path, { method, body: body ?? null, signal: signal ?? null, credentials: 'same-origin' });
+  } catch (e) {
+    if (signal?.aborted) throw e;
+    throw new ApiError(0, e instanceof Error ? e.message : String(e));
+  }
+  if (response.ok) return response;
+  if (response.status === 401 && path !== '/login') onSignedOut();
+  let message = response.statusText;
+  try {
+    message = ((await response.json()) as { error: string }).error;
+  } catch {
+    // An answer of a proxy in between: its status is all there is to say.
+  }
+  throw new ApiError(response.status, message);
+}
+
+async function json<T>(response: Promise<Response>): Promise<T> {
+  return (await (await response).json()) as T;
+}
+
+export const api = {
+  get: <T>(path: string, signal?: AbortSignal) => json<T>(request('GET', path, undefined, signal)),
+  post: <T>(path: string, value?: unknown) =>
+    json<T>(request('POST', path, value === undefined ? undefined : JSON.stringify(value))),
+  /** Posts bytes as they are. */
+  postBytes: <T>(path: string, bytes: Uint8Array<ArrayBuffer>) => json<T>(request('POST', path, bytes)),
+  put: <T>(path: string, value?: unknown) =>
+    json<T>(request('PUT', path, value === undefined ? undefined : JSON.stringify(value))),
+  delete: <T>(path: string) => json<T>(request('DELETE', path)),
+};
+
+/** The address of a session's part under /api/v1. */
+export function sessionPath(id: string, part = ''): string {
+  return '/sessions/' + encodeURIComponent(id) + part;
+}
+
+/** Finds within a session: calls hit for each place as it is found. Resolves to whether all was looked through. */
+export async function find(
+  id: string,
+  query: URLSearchParams,
+  hit: (h: Hit) => void,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const response = await request('GET', sessionPath(id, '/find?' + query.toString()), undefined, signal);
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  if (!reader) throw new ApiError(0, 'the answer has no body');
+  let rest = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) throw new ApiError(0, 'the answer was cut off');
+    const lines = (rest + value).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (!line) continue;
+      const v = JSON.parse(line) as Hit & { done?: boolean; complete?: boolean };
+      if (v.done) return v.complete ?? true;
+      hit(v);
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import * as causes from '../words/causes';
+import * as common from '../words/common';
+import * as errors from '../words/errors';
+import * as listeners from '../words/listeners';
+import * as live from '../words/live';
+import * as rooms from '../words/rooms';
+import * as server from '../words/server';
+import * as session from '../words/session';
+import * as wall from '../words/wall';
+
+export type Language = 'en' | 'zh';
+
+const all = {
+  en: {
+    ...common.en,
+    causes: causes.en,
+    errors: errors.en,
+    listeners: listeners.en,
+    live: live.en,
+    rooms: rooms.en,
+    server: server.en,
+    session: session.en,
+    wall: wall.en,
+  },
+  zh: {
+    ...common.zh,
+    causes: causes.zh,
+    errors: errors.zh,
+    listeners: listeners.zh,
+    live: live.zh,
+    rooms: rooms.zh,
+    server: server.zh,
+    session: session.zh,
+    wall: wall.zh,
+  },
+};
+
+const key = 'switchboard.language';
+
+function initial(): Language {
+  const chosen = localStorage.getItem(key);
+  if (chosen === 'en' || chosen === 'zh') return chosen;
+  return navigator.languages.find((l) => /^(en|zh)/i.test(l))?.toLowerCase().startsWith('zh') ? 'zh' : 'en';
+}
+
+/** The language of the page, and its words: in templates, i18n.w.live.title. */
+class I18n {
+  language = $state<Language>(initial());
+  get w(): (typeof all)['en'] {
+    return all[this.language];
+  }
+  /** For Intl. */
+  get locale(): string {
+    return this.language === 'zh' ? 'zh-CN' : 'en';
+  }
+  choose(language: Language): void {
+    this.language = language;
+    localStorage.setItem(key, language);
+  }
+}
+
+export const i18n = new I18n();
+
+$effect.root(() => {
+  $effect(() => {
+    document.documentElement.lang = i18n.locale;
+  });
+});

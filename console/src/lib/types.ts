@@ -1,0 +1,185 @@
+// What the server says, as docs/rest.md and docs/console.md describe it. Times are Unix µs unless said otherwise.
+
+export type Role = 'viewer' | 'operator' | 'admin';
+
+export interface Me {
+  name: string;
+  role: Role;
+  node: string;
+  version: string;
+  start: number;
+  build: string;
+}
+
+export interface Hello extends Me {
+  now: number;
+}
+
+export type State = 'live' | 'recorded';
+
+/** A session as lists show it. */
+export interface Session {
+  id: string;
+  listener: string;
+  service?: string;
+  transport: string;
+  local?: string;
+  remote: string;
+  name?: string;
+  start: number;
+  record?: 'on' | 'strict' | 'off';
+  /** COLSxROWS, if what is sent to the far end is a terminal's screen. */
+  terminal?: string;
+  state: State;
+  end?: number;
+  cause: string;
+  by?: string;
+  reason?: string;
+  detail?: string;
+  received_bytes: number;
+  received_events: number;
+  sent_bytes: number;
+  sent_events: number;
+  events: number;
+  watchers: number;
+  size: number;
+  pinned: boolean;
+}
+
+export interface Activity {
+  start: number;
+  end: number;
+  /** µs per bucket. */
+  step: number;
+  received: number[];
+  sent: number[];
+}
+
+/** A place where the text was found. */
+export interface Hit {
+  number: number;
+  /** µs since the session's start. */
+  at: number;
+  kind: 'received' | 'sent';
+  offset: number;
+  length: number;
+  before: string;
+  match: string;
+  after: string;
+}
+
+export interface Note {
+  id: string;
+  /** µs since the session's start; a note without it is about the whole session. */
+  at?: number;
+  text: string;
+  by: string;
+  time: number;
+  edited?: number;
+}
+
+export interface Room {
+  name: string;
+  members: number;
+  offset: number;
+  epoch: string;
+  mapping: { format?: string; event?: string; field?: string };
+  session: string;
+  present?: Member[];
+}
+
+export interface Member {
+  id: string;
+  name?: string;
+  session: string;
+  transport: string;
+  remote: string;
+  /** RFC 3339. */
+  since: string;
+}
+
+export interface Listener {
+  name: string;
+  address: string;
+  transport: string;
+  service: string;
+  record: string;
+  since: number;
+  live: number;
+  accepted: number;
+  refused: number;
+  refusals?: Record<string, number>;
+}
+
+export interface Stats {
+  live: number;
+  watchers: number;
+  opened: number;
+  ended: Record<string, number>;
+  received_bytes: number;
+  sent_bytes: number;
+  recorded: number;
+  recorded_bytes: number;
+  removed: number;
+  sockets: number;
+  socket_limit: number;
+  recording: Record<string, number>;
+  recording_error?: string;
+}
+
+export interface Server {
+  version: string;
+  node: string;
+  data: string;
+  start: number;
+  listeners: number;
+  url: string;
+  go: string;
+  os: string;
+  cpus: number;
+  goroutines: number;
+  memory: number;
+  health: { status: 'ok' | 'failing'; error?: string };
+  disk: { free: number; total: number };
+  retention: { max_age: number; max_size: number };
+  stats: Stats;
+}
+
+export interface History {
+  /** Seconds. */
+  step: number;
+  end: number;
+  series: Record<string, (number | null)[]>;
+}
+
+/** One event of a session. */
+export interface Event {
+  number: number;
+  /** µs since the session's start. */
+  at: number;
+  kind: Kind;
+  data: Uint8Array<ArrayBuffer>;
+  /** Bytes that it took of its stream's window. */
+  cost: number;
+}
+
+/** The numbers of the kinds, as docs/recording-format.md has them. */
+export const Kind = {
+  Opened: 1,
+  Received: 2,
+  Sent: 3,
+  ReceivedEnd: 4,
+  SentEnd: 5,
+  Named: 6,
+  Resized: 7,
+  Noted: 8,
+  Gap: 9,
+  Unsent: 10,
+  Joined: 11,
+  Left: 12,
+  Delivered: 13,
+  Message: 14,
+  Closed: 15,
+  Upgraded: 16,
+} as const;
+export type Kind = (typeof Kind)[keyof typeof Kind];

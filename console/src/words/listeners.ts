@@ -1,0 +1,7 @@
+export const en = {
+  title: "listeners",
+};
+
+export const zh: typeof en = {
+  title: "listeners",
+};

@@ -1,0 +1,7 @@
+export const en = {
+  title: "live",
+};
+
+export const zh: typeof en = {
+  title: "live",
+};

@@ -1,0 +1,7 @@
+export const en = {
+  title: "rooms",
+};
+
+export const zh: typeof en = {
+  title: "rooms",
+};

@@ -1,0 +1,7 @@
+export const en = {
+  title: "server",
+};
+
+export const zh: typeof en = {
+  title: "server",
+};

@@ -1,0 +1,7 @@
+export const en = {
+  title: "session",
+};
+
+export const zh: typeof en = {
+  title: "session",
+};

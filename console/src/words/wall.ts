@@ -1,0 +1,7 @@
+export const en = {
+  title: "wall",
+};
+
+export const zh: typeof en = {
+  title: "wall",
+};
