@@ -177,6 +177,7 @@ func (s *Session) finish() {
 	h.count(e, s.log.Totals())
 	h.sockets.release(s.conn)
 	s.listener.leave()
+	h.tellEnded(s)
 	h.handlers.Done()
 }
 

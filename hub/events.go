@@ -57,6 +57,10 @@ func (e *Events) Close() {
 	e.close()
 }
 
+// Position is the number of the event with which the reading begins: that of a session that is not recorded begins now. It
+// is known until the first event is read.
+func (e *Events) Position() uint64 { return e.cursor.Position() }
+
 // Next returns the next events, at least one, valid until the next call. It waits for them while the session lives and
 // returns io.EOF after its last.
 func (e *Events) Next(ctx context.Context) ([]session.Event, error) {

@@ -54,6 +54,8 @@ type Hub struct {
 	received atomic.Uint64 // of ended sessions; Stats adds the live ones
 	sent     atomic.Uint64
 
+	followers atomic.Pointer[[]*Endings] // exchanged under mu; nil until there is one
+
 	lastChanges, lastTrim uint64 // owned by sweep
 
 	stop     context.CancelFunc

@@ -74,6 +74,9 @@ func (c *Cursor) Seek(number uint64) {
 	c.next = max(number, 1)
 }
 
+// Position is the number of the event that is read next, or of the first one behind it that there is.
+func (c *Cursor) Position() uint64 { return c.next }
+
 func (c *Cursor) drop() {
 	if c.held != nil {
 		c.held.release()

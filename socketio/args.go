@@ -354,7 +354,7 @@ func renumber(p []byte, base, attachments int) []byte {
 
 func (e *encoder) attach(p []byte) {
 	e.buf = appendPlaceholder(e.buf, len(e.binary))
-	e.binary = append(e.binary, bytes.Clone(p))
+	e.binary = append(e.binary, p) // the packet will have a copy
 }
 
 func appendPlaceholder(b []byte, num int) []byte {

@@ -277,6 +277,10 @@ func (s *Socket) event(k *packet) {
 	if k.hasID {
 		s.reply(k.id, reply, err)
 	}
+	if after := s.after; after != nil {
+		s.after = nil
+		s.namespace.server.guarded(name, after)
+	}
 }
 
 func (s *Socket) guardedCall(name string, f handler, args Args) (reply []any, err error) {

@@ -26,6 +26,7 @@ type Socket struct {
 	moved   atomic.Bool // it may come back, or has: it has not left for good
 	leaving atomic.Bool // the client has said that it goes
 	told    bool        // its handlers know that it is disconnected; owned by the client's goroutine
+	after   func()      // see AfterReply; owned by the client's goroutine
 
 	// owned by the shard
 	index    int    // in members.all; -1 when it is not there any more
@@ -94,6 +95,10 @@ func (s *Socket) Data() any {
 	defer d.Unlock()
 	return d.value
 }
+
+// AfterReply has f called once the handler that is at work has returned, and its acknowledgement was sent: what f sends
+// comes behind it. Only the socket's own handler may call it.
+func (s *Socket) AfterReply(f func()) { s.after = f }
 
 // SetData keeps something with the socket.
 func (s *Socket) SetData(value any) {
