@@ -1,6 +1,10 @@
 package web
 
-import "time"
+import (
+	"time"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
 
 // SetBodyLimit changes how long a body may take, and returns what changes it back.
 func SetBodyLimit(d time.Duration) (restore func()) {
@@ -8,3 +12,6 @@ func SetBodyLimit(d time.Duration) (restore func()) {
 	bodyLimit = d
 	return func() { bodyLimit = was }
 }
+
+// Changed tells viewers of a change, as REST does.
+func (h *Handler) Changed(id session.ID, what string) { h.server.changed(id, what) }

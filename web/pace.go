@@ -20,13 +20,22 @@ const (
 func (p *pace) enter() { p.streams.Add(1) }
 func (p *pace) leave() { p.streams.Add(-1) }
 
-// rest waits until the stream's next turn.
-func (p *pace) rest(ctx context.Context) error {
+// apart is how long a stream rests between two turns.
+func (p *pace) apart() time.Duration {
 	n := p.streams.Load()
 	if n <= freeStreams {
+		return 0
+	}
+	return time.Duration(n) * turnsApart
+}
+
+// rest waits until the stream's next turn.
+func (p *pace) rest(ctx context.Context) error {
+	apart := p.apart()
+	if apart == 0 {
 		return nil
 	}
-	timer := time.NewTimer(time.Duration(n) * turnsApart)
+	timer := time.NewTimer(apart)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

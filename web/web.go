@@ -37,7 +37,17 @@ type Options struct {
 
 type server struct {
 	Options
-	pace pace
+	pace    pace
+	viewers *viewers
+
+	onChange func(id session.ID, what string) // fixed after New
+}
+
+// changed tells who looks on that somebody changed something about a session: "notes", "pin" or "removed".
+func (s *server) changed(id session.ID, what string) {
+	if s.onChange != nil {
+		s.onChange(id, what)
+	}
 }
 
 // route is one line of the API: what it needs, and what does it.
@@ -64,7 +74,7 @@ type Handler struct {
 }
 
 // Close ends what the handler does besides answering: nothing is to be served any more.
-func (h *Handler) Close() error { return nil }
+func (h *Handler) Close() error { return h.server.viewers.close() }
 
 // New makes the handler of everything that is served over HTTP. The caller closes it.
 func New(opt Options) *Handler {
@@ -82,6 +92,9 @@ func New(opt Options) *Handler {
 		return nil
 	}))
 	mux.HandleFunc("GET /healthz", s.health)
+	s.viewers = newViewers(s)
+	s.onChange = s.viewers.changed
+	mux.Handle(viewersPath, s.viewers.io)
 	mux.HandleFunc("/", s.unknown(mux))
 	return &Handler{Handler: s.fenced(mux), server: s}
 }
@@ -182,8 +195,7 @@ func (s *server) guarded(role auth.Role, serve handler) http.HandlerFunc {
 		id, known := s.Auth.Check(strings.TrimSpace(token))
 		if !known || !strings.EqualFold(scheme, "Bearer") {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="switchboard"`)
-			writeError(w, http.StatusUnauthorized, errors.New("a valid token is needed: send the header "+
-				"Authorization: Bearer TOKEN; the administrator's lies in the file named token in the data folder"))
+			writeError(w, http.StatusUnauthorized, errNoToken)
 			return
 		}
 		if !id.Role.Includes(role) {
@@ -199,6 +211,8 @@ func (s *server) guarded(role auth.Role, serve handler) http.HandlerFunc {
 
 // Errors that an answer's status tells of.
 var (
+	errNoToken = errors.New("a valid token is needed: send the header Authorization: Bearer TOKEN; the administrator's lies " +
+		"in the file named token in the data folder")
 	errUnavailable = errors.New("not now")
 	errNotRecorded = errors.New("the session is not recorded (record: off): watch it while it is live")
 )
@@ -210,26 +224,34 @@ func (b badRequest) Unwrap() error { return b.error }
 
 func bad(format string, args ...any) error { return badRequest{fmt.Errorf(format, args...)} }
 
-func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+// statusOf is the status that tells of an error, and the error as the one who asked is told of it.
+func statusOf(err error) (int, error) {
 	var request badRequest
 	var ambiguous *hub.AmbiguousError
 	var tooLarge *http.MaxBytesError
-	status := http.StatusInternalServerError
 	switch {
-	case r.Context().Err() != nil:
-		return // nobody is there to be told
 	case errors.As(err, &tooLarge):
-		status, err = http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes: send them in pieces", tooLarge.Limit)
+		return http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes: send them in pieces", tooLarge.Limit)
 	case errors.As(err, &request):
-		status = http.StatusBadRequest
+		return http.StatusBadRequest, err
 	case errors.Is(err, hub.ErrNotFound), errors.Is(err, recording.ErrNotFound), errors.Is(err, errNoRoom):
-		status = http.StatusNotFound
+		return http.StatusNotFound, err
 	case errors.Is(err, errUnavailable):
-		status = http.StatusServiceUnavailable
+		return http.StatusServiceUnavailable, err
 	case errors.As(err, &ambiguous), errors.Is(err, hub.ErrNotLive), errors.Is(err, hub.ErrLive),
-		errors.Is(err, hub.ErrPinned), errors.Is(err, hub.ErrCannotSend), errors.Is(err, errNotRecorded):
-		status = http.StatusConflict
-	default:
+		errors.Is(err, hub.ErrPinned), errors.Is(err, hub.ErrCannotSend), errors.Is(err, errNotRecorded),
+		errors.Is(err, errStreams):
+		return http.StatusConflict, err
+	}
+	return http.StatusInternalServerError, err
+}
+
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // nobody is there to be told
+	}
+	status, err := statusOf(err)
+	if status == http.StatusInternalServerError {
 		s.Logger.Error("a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	writeError(w, status, err)

@@ -36,6 +36,8 @@ type house struct {
 	log   journal
 	data  string
 	base  string
+
+	changed func(id session.ID, what string)
 }
 
 // journal is what was logged.
@@ -81,11 +83,14 @@ func open(t testing.TB) *house {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	h.base = "http://" + ln.Addr().String()
-	server := web.Server(web.New(web.Options{Hub: h.hub, Rooms: h.rooms, Auth: keys, Version: "v9", Node: "n1",
-		Data: h.data, Start: time.Now(), Logger: logger}), logger)
+	handler := web.New(web.Options{Hub: h.hub, Rooms: h.rooms, Auth: keys, Version: "v9", Node: "n1",
+		Data: h.data, Start: time.Now(), Logger: logger})
+	h.changed = handler.Changed
+	server := web.Server(handler, logger)
 	served := make(chan struct{})
 	go func() { defer close(served); server.Serve(ln) }()
 	t.Cleanup(func() {
+		handler.Close()
 		server.Close()
 		<-served
 		ctx, cancel := context.WithTimeout(context.Background(), patience)

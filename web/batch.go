@@ -1,0 +1,62 @@
+package web
+
+import (
+	"encoding/binary"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// batch is events one after the other, as viewers get them: of each its kind, a byte; then, as unsigned LEB128, its
+// number, its time in µs since the session's start, and the length of its data; then the data. Number and time are the
+// difference to the event before, but for the first.
+type batch struct {
+	buf    []byte
+	start  int64 // of the session, Unix µs
+	number uint64
+	at     int64 // of the newest event, µs since the start
+}
+
+// What a batch may hold, in bytes. What has one number is not cut, unless it is very much.
+const (
+	batchBytes = 64 << 10
+	batchMost  = 1 << 20
+	batchKept  = 16 << 10 // of its memory, while nothing happens
+)
+
+// full reports whether the event belongs into the next batch, for one that is to have about limit bytes.
+func (b *batch) full(e *session.Event, limit int) bool {
+	if len(b.buf) == 0 {
+		return false
+	}
+	if e.Number == b.number {
+		limit = batchMost
+	}
+	return len(b.buf)+len(e.Data) > limit
+}
+
+func (b *batch) add(e *session.Event) {
+	number, at := e.Number, max(0, e.Time-b.start)
+	if len(b.buf) > 0 {
+		number -= b.number
+		at = max(0, at-b.at)
+		b.at += at
+	} else {
+		b.at = at
+	}
+	b.number = e.Number
+	b.buf = append(b.buf, byte(e.Kind))
+	b.buf = binary.AppendUvarint(b.buf, number)
+	b.buf = binary.AppendUvarint(b.buf, uint64(at))
+	b.buf = binary.AppendUvarint(b.buf, uint64(len(e.Data)))
+	b.buf = append(b.buf, e.Data...)
+}
+
+// sent empties the batch.
+func (b *batch) sent() { b.buf = b.buf[:0] }
+
+// idle lets go of memory, while nothing is to come soon.
+func (b *batch) idle() {
+	if cap(b.buf) > batchKept {
+		b.buf = nil
+	}
+}

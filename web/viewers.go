@@ -1,0 +1,173 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/auth"
+	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/socketio"
+)
+
+// viewers are those who look on over Socket.IO, as the console does: namespace /console at /api/v1/socket.io/. They are
+// told of the live list (see board), and each of the streams of events that it watches (see stream).
+type viewers struct {
+	server *server
+	io     *socketio.Server
+	space  *socketio.Namespace
+	board  *board
+}
+
+// viewer is one of them. What it does is done in its client's goroutine.
+type viewer struct {
+	viewers *viewers
+	socket  *socketio.Socket
+	who     auth.Identity
+	streams streams
+}
+
+// Limits of what a viewer may take. What it says is short; how much may wait for it is seen to by board and stream, long
+// before its connection would end as slow.
+const (
+	viewerConnections = 1000
+	viewersOfAddress  = 200
+	viewerHandshakes  = 20.0     // new connections a second of one address
+	viewerPackets     = 4000.0   // a second, of one viewer
+	viewerPacket      = 64 << 10 // bytes
+	viewerQueue       = 32 << 20 // bytes that may wait for it, in the end
+	viewerSignIn      = 10 * time.Second
+	viewersPath       = "/api/v1/socket.io/"
+	viewersClose      = 5 * time.Second
+)
+
+// greeted is the room of those who have got hello.
+const greeted = "greeted"
+
+func newViewers(s *server) *viewers {
+	opt := socketio.Options{ConnectTimeout: viewerSignIn, MaxAttachments: 1, MaxNamespaces: 1, MaxQueue: 256 << 10,
+		Logger: s.Logger}
+	opt.NoEIO3 = true
+	opt.MaxPayload, opt.WriteLimit = viewerPacket, viewerQueue
+	opt.MaxConnections, opt.MaxPerAddress = viewerConnections, viewersOfAddress
+	opt.HandshakeRate, opt.MessageRate = viewerHandshakes, viewerPackets
+	v := &viewers{server: s, io: socketio.New(opt)}
+	v.io.Of("/").Use(func(*socketio.Socket) error {
+		return refusal(http.StatusNotFound, bad("there is nothing in this namespace: connect to /console"))
+	})
+	v.space = v.io.Of("/console")
+	v.board = newBoard(s.Hub, v.space)
+	v.space.Use(v.admit)
+	v.space.OnConnect(v.greet)
+	v.space.OnDisconnect(func(sock *socketio.Socket, _ socketio.Reason) { viewerOf(sock).leave() })
+	handle(v.space, "live", (*viewer).live)
+	handle(v.space, "watch", (*viewer).watch)
+	handle(v.space, "unwatch", (*viewer).unwatch)
+	socketio.On2(v.space, "took", func(_ context.Context, sock *socketio.Socket, number, bytes int64) error {
+		viewerOf(sock).took(number, bytes)
+		return nil
+	})
+	return v
+}
+
+// close ends every connection, and all that was done for it.
+func (v *viewers) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), viewersClose)
+	defer cancel()
+	err := v.io.Close(ctx)
+	v.board.close()
+	return err
+}
+
+func viewerOf(sock *socketio.Socket) *viewer { return sock.Data().(*viewer) }
+
+// admit lets those in who could ask REST the same: by the token of their CONNECT, or by what their request brought.
+func (v *viewers) admit(sock *socketio.Socket) error {
+	var given struct{ Token string }
+	if len(sock.Auth()) > 0 && json.Unmarshal(sock.Auth(), &given) != nil {
+		return refusal(http.StatusBadRequest, bad("auth must be an object such as {\"token\": \"…\"}"))
+	}
+	id, known := auth.Identity{}, false
+	if given.Token != "" {
+		id, known = v.server.Auth.Check(strings.TrimSpace(given.Token))
+	} else {
+		id, known = v.server.identify(&http.Request{Method: http.MethodGet, Header: sock.Handshake().Header()})
+	}
+	if !known {
+		return refusal(http.StatusUnauthorized, errNoToken)
+	}
+	sock.SetData(&viewer{viewers: v, socket: sock, who: id})
+	return nil
+}
+
+func refusal(status int, err error) error {
+	return &socketio.ConnectError{Message: err.Error(), Data: failure{err.Error(), status}}
+}
+
+// failure is an error as viewers get it.
+type failure struct {
+	Error  string `json:"error"`
+	Status int    `json:"status"`
+}
+
+// greet tells the viewer where it is, before anything else.
+func (v *viewers) greet(sock *socketio.Socket) {
+	s, who := v.server, viewerOf(sock).who
+	sock.Emit("hello", map[string]any{"version": s.Version, "node": s.Node, "start": s.Start.UnixMicro(),
+		"now": time.Now().UnixMicro(), "name": who.Name, "role": who.Role, "build": s.build()})
+	sock.Join(greeted)
+}
+
+// changed tells all viewers that somebody changed something about a session.
+func (v *viewers) changed(id session.ID, what string) {
+	v.space.To(greeted).Emit("changed", map[string]any{"id": id, "what": what})
+}
+
+// handle answers an event whose argument is an object, by what f returns or by its error.
+func handle[T any](space *socketio.Namespace, event string, f func(v *viewer, ctx context.Context, ask T) (any, error)) {
+	space.Handle(event, func(ctx context.Context, sock *socketio.Socket, args socketio.Args) ([]any, error) {
+		v := viewerOf(sock)
+		var ask T
+		d := json.NewDecoder(bytes.NewReader(args.At(0)))
+		d.DisallowUnknownFields()
+		err := d.Decode(&ask)
+		if err != nil {
+			err = bad("%s takes an object: %w", event, err)
+		}
+		var reply any
+		if err == nil {
+			reply, err = f(v, ctx, ask)
+		}
+		if err != nil {
+			reply = v.failure(event, err)
+		}
+		return []any{reply}, nil
+	})
+}
+
+func (v *viewer) failure(what string, err error) failure {
+	status, err := statusOf(err)
+	if status == http.StatusInternalServerError {
+		v.viewers.server.Logger.Error("a viewer's request failed", "request", what, "error", err)
+	}
+	return failure{err.Error(), status}
+}
+
+// live begins or ends the live list.
+func (v *viewer) live(_ context.Context, ask struct{ On bool }) (any, error) {
+	if ask.On {
+		v.viewers.board.enter(v)
+	} else {
+		v.viewers.board.leave(v)
+	}
+	return struct{}{}, nil
+}
+
+// leave ends what is done for a viewer that is gone.
+func (v *viewer) leave() {
+	v.viewers.board.leave(v)
+	v.streams.close()
+}

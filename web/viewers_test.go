@@ -1,0 +1,109 @@
+package web_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+func TestWhoHasNoTokenIsNoViewer(t *testing.T) {
+	h := open(t)
+	for _, auth := range []string{"", `{}`, `{"token":"nobody's"}`, `{"token":""}`} {
+		p, err := h.dialPage(nil)
+		check(t, err)
+		answer := p.join("/console", auth)
+		payload, refused := strings.CutPrefix(answer, "44/console,")
+		var why struct {
+			Message string
+			Data    struct {
+				Status int
+				Error  string
+			}
+		}
+		if !refused || json.Unmarshal([]byte(payload), &why) != nil || why.Data.Status != 401 ||
+			!strings.Contains(why.Data.Error, "token") || why.Message != why.Data.Error {
+			t.Errorf("auth %s: got %s; want a refusal with status 401", auth, answer)
+		}
+	}
+	p, err := h.dialPage(nil)
+	check(t, err)
+	if answer := p.join("/", `{"token":"vera"}`); !strings.HasPrefix(answer, "44") {
+		t.Errorf("another namespace: got %s; want a refusal", answer)
+	}
+}
+
+func TestATokenInTheHeaderMakesAViewerAsWell(t *testing.T) {
+	h := open(t)
+	p, err := h.dialPage(http.Header{"Authorization": {"Bearer otto"}})
+	check(t, err)
+	if answer := p.join("/console", ""); !strings.HasPrefix(answer, "40/console,") {
+		t.Fatalf("got %s", answer)
+	}
+	var hello struct {
+		Version, Node, Name, Role string
+		Start, Now                int64
+		Build                     *string
+	}
+	e := p.next()
+	e.into(t, 0, &hello)
+	now := time.Now().UnixMicro()
+	if e.event != "hello" || hello.Version != "v9" || hello.Node != "n1" || hello.Name != "otto" || hello.Role != "operator" ||
+		hello.Start <= 0 || hello.Now < hello.Start || hello.Now > now || hello.Build == nil {
+		t.Errorf("got %s %s", e.event, e.args)
+	}
+}
+
+func TestPagesOfOtherOriginsAreNoViewers(t *testing.T) {
+	h := open(t)
+	_, err := h.dialPage(http.Header{"Origin": {"https://example.org"}, "Authorization": {"Bearer vera"}})
+	var status ws.StatusError
+	if !isStatus(err, &status) || int(status) != http.StatusForbidden {
+		t.Errorf("a page of another origin: %v; want 403", err)
+	}
+	if _, err := h.dialPage(http.Header{"Origin": {h.base}}); err != nil {
+		t.Errorf("a page of this server: %v", err)
+	}
+}
+
+func isStatus(err error, status *ws.StatusError) (is bool) {
+	*status, is = err.(ws.StatusError)
+	return is
+}
+
+func TestWhatIsAskedWrongIsAnsweredAsInREST(t *testing.T) {
+	h := open(t)
+	c := h.call(h.listen("a"))
+	p := h.look("vera")
+	id := string(c.id)
+	p.refused("watch", `{"stream":1,"id":"zzz"}`, 404, "no such session")
+	p.refused("watch", `{"stream":1,"id":"`+id+`","form":2}`, 400, "form")
+	p.refused("watch", `{"stream":1,"id":"`+id+`","from":2,"time":3}`, 400, "one of them")
+	p.refused("watch", `{"stream":1,"id":"`+id+`","window":1}`, 400, "window 1")
+	p.refused("watch", `{"stream":1,"id":"`+id+`","pace":5000}`, 400, "pace 5000")
+	p.refused("watch", `{"stream":1,"id":"`+id+`","from":-1}`, 400, "watch takes an object")
+	p.refused("watch", `{"stream":1,"id":"`+id+`","time":-1}`, 400, "positive")
+	p.refused("watch", `{"stream":1,"id":"`+id+`","from":5,"to":4}`, 400, "before the beginning")
+	p.refused("watch", `{"stream":1,"id":"`+id+`","skip":4}`, 400, "skip")
+	p.refused("watch", `"x"`, 400, "watch takes an object")
+	p.refused("live", `{"on":"yes"}`, 400, "live takes an object")
+	off := h.call(h.listen("off", unrecorded))
+	off.hangUpUnrecorded()
+	p.refused("watch", `{"stream":1,"id":"`+string(off.id)+`"}`, 404, "no such session")
+}
+
+func TestAChangeIsToldToAllViewers(t *testing.T) {
+	h := open(t)
+	one, two := h.look("vera"), h.look("otto")
+	h.changed("4tq9m2xk7bfd-n1", "notes")
+	for _, p := range []*page{one, two} {
+		var what struct{ ID, What string }
+		e := p.await("changed")
+		if e.into(t, 0, &what); what.ID != "4tq9m2xk7bfd-n1" || what.What != "notes" {
+			t.Errorf("got %s", e.args)
+		}
+	}
+}

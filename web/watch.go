@@ -1,0 +1,205 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// watchAsk is what a viewer says to watch a session.
+type watchAsk struct {
+	Stream int64      `json:"stream"`
+	ID     session.ID `json:"id"`
+	From   uint64     `json:"from"` // number of the first event; or
+	Time   *int64     `json:"time"` // instead, µs since the session's start
+	Back   struct {
+		Events uint64 `json:"events"`
+		Bytes  int64  `json:"bytes"`
+	} `json:"back"` // begin so much before
+	Skip   uint64 `json:"skip"` // leave out so many events of number From
+	To     uint64 `json:"to"`   // number of the last event; 0 for none
+	Follow *bool  `json:"follow"`
+	Pace   *int64 `json:"pace"`   // ms
+	Window int64  `json:"window"` // bytes
+}
+
+// watchReply says what will come.
+type watchReply struct {
+	Summary session.Summary `json:"summary"`
+	From    uint64          `json:"from"`
+	At      uint64          `json:"at"`
+}
+
+// What a stream may ask for.
+const (
+	maxStreams    = 64 // of one viewer
+	defaultPace   = 16 * time.Millisecond
+	maxPace       = time.Second
+	defaultWindow = 256 << 10
+	minWindow     = 16 << 10
+	maxWindow     = 4 << 20
+)
+
+// errStreams is in the way of one more stream.
+var errStreams = errors.New("no such stream can begin")
+
+type streamsError string
+
+func (e streamsError) Error() string        { return string(e) }
+func (e streamsError) Is(target error) bool { return target == errStreams }
+
+func (a *watchAsk) check() error {
+	switch {
+	case a.From != 0 && a.Time != nil:
+		return bad("from and time both say where to begin: give one of them")
+	case a.Skip != 0 && (a.From == 0 || a.Back.Events != 0 || a.Back.Bytes != 0):
+		return bad("skip says how many events of number from to leave out: give from, without back")
+	case a.From > math.MaxInt64 || a.Back.Bytes < 0 || a.Time != nil && *a.Time < 0:
+		return bad("from, time and back must be small positive numbers")
+	case a.To != 0 && a.To < a.From:
+		return bad("the end lies before the beginning")
+	case a.Pace != nil && (*a.Pace < 0 || *a.Pace > maxPace.Milliseconds()):
+		return bad("pace %d: must be 0 to %d ms", *a.Pace, maxPace.Milliseconds())
+	case a.Window != 0 && (a.Window < minWindow || a.Window > maxWindow):
+		return bad("window %d: must be %d to %d bytes", a.Window, minWindow, maxWindow)
+	}
+	return nil
+}
+
+// watch begins a stream of a session's events. They come behind the answer.
+func (v *viewer) watch(ctx context.Context, ask watchAsk) (any, error) {
+	if err := ask.check(); err != nil {
+		return nil, err
+	}
+	if err := v.streams.free(ask.Stream); err != nil {
+		return nil, err
+	}
+	s := v.viewers.server
+	sum, err := s.Hub.Find(ctx, string(ask.ID))
+	if err != nil {
+		return nil, err
+	}
+	at := max(ask.From, 1)
+	if ask.Time != nil {
+		us := min(*ask.Time, math.MaxInt64-sum.Start)
+		if at, err = s.Hub.NumberAt(ctx, sum.ID, sum.Start+us); err != nil {
+			return nil, err
+		}
+	}
+	from := at
+	if n := ask.Back.Events; n > 0 {
+		from = at - min(n, at-1)
+	}
+	if n := ask.Back.Bytes; n > 0 {
+		before, err := s.before(ctx, sum.ID, at, n)
+		if err != nil {
+			return nil, err
+		}
+		from = min(from, before)
+	}
+	events, err := s.Hub.Events(ctx, sum.ID, from)
+	if err != nil {
+		return nil, err
+	}
+	from = events.Position()
+	st := &stream{viewer: v, number: ask.Stream, id: sum.ID, events: events, ask: ask, skip: ask.Skip,
+		window: ask.Window, pace: defaultPace, done: make(chan struct{}), news: make(chan struct{}, 1)}
+	if st.window == 0 {
+		st.window = defaultWindow
+	}
+	if ask.Pace != nil {
+		st.pace = time.Duration(*ask.Pace) * time.Millisecond
+	}
+	st.follow = sum.State == session.Live && (ask.Follow == nil || *ask.Follow)
+	st.batch.start = sum.Start
+	ctx, st.cancel = context.WithCancel(context.Background())
+	v.streams.add(st)
+	v.socket.AfterReply(func() { go st.run(ctx) }) // ends with unwatch, or with the viewer, who wait for it
+	return watchReply{sum, from, max(at, from)}, nil
+}
+
+// unwatch ends a stream: nothing of it comes behind the answer.
+func (v *viewer) unwatch(_ context.Context, ask struct{ Stream int64 }) (any, error) {
+	if st := v.streams.get(ask.Stream); st != nil {
+		st.end()
+	}
+	return struct{}{}, nil
+}
+
+// took gives a stream the room back that its batches took, once they have been handled.
+func (v *viewer) took(number, bytes int64) {
+	if st := v.streams.get(number); st != nil && bytes > 0 {
+		st.took(bytes)
+	}
+}
+
+func (st *stream) end() {
+	st.cancel()
+	<-st.done
+	st.viewer.streams.remove(st)
+}
+
+// streams are a viewer's, by the numbers that it gave them.
+type streams struct {
+	mu sync.Mutex
+	m  map[int64]*stream
+}
+
+// free tells why a stream of the number cannot begin.
+func (l *streams) free(number int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.m[number] != nil:
+		return streamsError("a stream of this number is there already: unwatch it, or choose another number")
+	case len(l.m) >= maxStreams:
+		return streamsError("64 streams are there already: unwatch some")
+	}
+	return nil
+}
+
+func (l *streams) add(st *stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.m == nil {
+		l.m = map[int64]*stream{}
+	}
+	l.m[st.number] = st
+}
+
+func (l *streams) get(number int64) *stream {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.m[number]
+}
+
+func (l *streams) remove(st *stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.m[st.number] == st {
+		delete(l.m, st.number)
+	}
+}
+
+// close ends all of them.
+func (l *streams) close() {
+	l.mu.Lock()
+	var list []*stream
+	for _, st := range l.m {
+		list = append(list, st)
+	}
+	l.mu.Unlock()
+	for _, st := range list {
+		st.cancel()
+	}
+	for _, st := range list {
+		<-st.done
+	}
+}
+
+// before is the number of an event so that at least so many bytes of data lie between it and a later one.
+func (s *server) before(context.Context, session.ID, uint64, int64) (uint64, error) { return 1, nil }
