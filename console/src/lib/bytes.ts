@@ -1,0 +1,133 @@
+// Bytes as people read and write them.
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Makes text of one direction's bytes, piece by piece: a character that two pieces share is shown with the second. Bytes
+ * that are no UTF-8 are shown as \xNN.
+ */
+export class Decoder {
+  private rest = new Uint8Array();
+
+  decode(data: Uint8Array): string {
+    let bytes = data;
+    if (this.rest.length > 0) {
+      bytes = new Uint8Array(this.rest.length + data.length);
+      bytes.set(this.rest);
+      bytes.set(data, this.rest.length);
+    }
+    const cut = bytes.length - unfinished(bytes);
+    this.rest = bytes.slice(cut);
+    return text(bytes.subarray(0, cut));
+  }
+}
+
+/** How many bytes at the end begin a character and do not finish it: 0 to 3. */
+function unfinished(b: Uint8Array): number {
+  for (let n = 1; n <= Math.min(3, b.length); n++) {
+    const c = b[b.length - n] ?? 0;
+    if (c < 0x80) return 0;
+    if (c < 0xc0) continue; // within a character
+    const length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+    return c < 0xf8 && length > n ? n : 0;
+  }
+  return 0;
+}
+
+/** Bytes as text; what is no UTF-8 as \xNN. */
+export function text(b: Uint8Array): string {
+  try {
+    return strict.decode(b);
+  } catch {
+    let s = '';
+    for (let i = 0; i < b.length; ) {
+      const n = character(b, i);
+      s += n > 0 ? strict.decode(b.subarray(i, i + n)) : '\\x' + hex2(b[i] ?? 0);
+      i += Math.max(1, n);
+    }
+    return s;
+  }
+}
+
+/** The length of the character of UTF-8 at i; 0 if there is none. */
+function character(b: Uint8Array, i: number): number {
+  const c = b[i] ?? 0;
+  if (c < 0x80) return 1;
+  const n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+  if (c < 0xc2 || c > 0xf4 || i + n > b.length) return 0;
+  try {
+    strict.decode(b.subarray(i, i + n));
+    return n;
+  } catch {
+    return 0;
+  }
+}
+
+/** Whether bytes are better read as hex: more than a tenth of them is neither text nor white space. */
+export function isBinary(b: Uint8Array): boolean {
+  let odd = 0;
+  const n = Math.min(b.length, 512);
+  for (let i = 0; i < n; ) {
+    const c = b[i] ?? 0;
+    const size = character(b, i);
+    if (size === 0 ? i + 4 <= b.length : c < 0x20 && c !== 9 && c !== 10 && c !== 13 && c !== 27) odd++;
+    i += Math.max(1, size);
+  }
+  return odd * 10 > n;
+}
+
+/** Control characters made visible; ends of lines stay, and CR LF is one. */
+export function visible(s: string): string {
+  return s
+    .replace(/\r\n/g, '\n')
+    .replace(/[\0-\x08\x0b-\x1f\x7f]/g, (c) => String.fromCharCode(c === '\x7f' ? 0x2421 : 0x2400 + c.charCodeAt(0)));
+}
+
+/** A line of a hex dump; the same lines that follow are told by a star instead, as hexdump does. */
+export interface HexLine {
+  offset: string;
+  hex: string;
+  ascii: string;
+  /** How many lines like the one before stand here. */
+  same?: number;
+}
+
+/** A hex dump, at most so many lines of it. */
+export function hexDump(b: Uint8Array, most = Infinity): HexLine[] {
+  const lines: HexLine[] = [];
+  let before = '';
+  for (let at = 0; at < b.length && lines.length < most; at += 16) {
+    const part = b.subarray(at, at + 16);
+    let hex = '';
+    let ascii = '';
+    part.forEach((c, i) => {
+      hex += (i === 8 ? '  ' : i > 0 ? ' ' : '') + hex2(c);
+      ascii += c >= 0x20 && c < 0x7f ? String.fromCharCode(c) : '.';
+    });
+    const last = lines.at(-1);
+    if (hex === before && at + 16 < b.length && last) {
+      if (last.same) last.same++;
+      else lines.push({ offset: '*', hex: '', ascii: '', same: 1 });
+      continue;
+    }
+    before = hex;
+    lines.push({ offset: at.toString(16).padStart(8, '0'), hex, ascii });
+  }
+  return lines;
+}
+
+const hex2 = (c: number): string => c.toString(16).padStart(2, '0');
+
+/** Bytes as pairs of hex digits. */
+export function toHex(b: Uint8Array): string {
+  return Array.from(b, hex2).join(' ');
+}
+
+/** Reads hex digits; white space, commas, colons and 0x between bytes are passed over. undefined if it is no hex. */
+export function parseHex(s: string): Uint8Array<ArrayBuffer> | undefined {
+  const digits = s.replace(/0x/gi, '').replace(/[\s,:]+/g, '');
+  if (digits.length === 0 || digits.length % 2 !== 0 || /[^0-9a-f]/i.test(digits)) return undefined;
+  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
+
+export const same = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((c, i) => c === b[i]);

@@ -1,0 +1,79 @@
+import { Decoder, isBinary, same, text, visible } from '../../lib/bytes';
+import { Kind, type Event } from '../../lib/types';
+
+/** A line of the conversation: an event, or several in a row that are the same. */
+export interface Row {
+  /** Of the first event. */
+  number: number;
+  at: number;
+  kind: Kind;
+  data: Uint8Array<ArrayBuffer>;
+  /** Of bytes: what they are as text; control characters are visible. */
+  text: string;
+  /** Better read as hex. */
+  binary: boolean;
+  /** How many events of the same bytes follow each other here, and when the last one came. */
+  times: number;
+  lastAt: number;
+  lastNumber: number;
+  /** Unique among the rows of one view: messages of a room may share their number. */
+  key: number;
+}
+
+/** The longest event that is looked at for repetition. */
+const repeatable = 512;
+
+/** Makes rows of the events of a session, in their order. */
+export class RowMaker {
+  private decoders = { [Kind.Received]: new Decoder(), [Kind.Sent]: new Decoder() };
+  private fresh = { [Kind.Received]: true, [Kind.Sent]: true };
+  private keys = 0;
+
+  /** whole: events are messages of their own, whose characters are whole. fromStart: nothing lies before them. */
+  constructor(
+    private readonly whole: boolean,
+    private readonly fromStart: boolean,
+    private readonly fold: boolean,
+  ) {}
+
+  /** Appends the events to rows; the last row may be exchanged for one that stands for more. */
+  append(rows: Row[], events: Event[]): void {
+    for (const e of events) {
+      const last = rows.at(-1);
+      if (this.fold && last && last.kind === e.kind && isData(e.kind) && e.data.length <= repeatable && same(last.data, e.data)) {
+        rows[rows.length - 1] = { ...last, times: last.times + 1, lastAt: e.at, lastNumber: e.number };
+        continue;
+      }
+      rows.push({
+        number: e.number,
+        at: e.at,
+        kind: e.kind,
+        data: e.data,
+        text: visible(this.text(e)),
+        binary: isData(e.kind) && isBinary(e.data),
+        times: 1,
+        lastAt: e.at,
+        lastNumber: e.number,
+        key: ++this.keys,
+      });
+    }
+  }
+
+  private text(e: Event): string {
+    if (e.kind !== Kind.Received && e.kind !== Kind.Sent) return text(e.data);
+    if (this.whole) return text(e.data);
+    let data: Uint8Array = e.data;
+    if (this.fresh[e.kind] && !this.fromStart) {
+      // Rows begin anywhere: what finishes a character that began before is passed over.
+      let i = 0;
+      while (i < 3 && i < data.length && ((data[i] ?? 0) & 0xc0) === 0x80) i++;
+      data = data.subarray(i);
+    }
+    this.fresh[e.kind] = false;
+    return this.decoders[e.kind].decode(data);
+  }
+}
+
+export function isData(kind: Kind): boolean {
+  return kind === Kind.Received || kind === Kind.Sent || kind === Kind.Message;
+}
