@@ -1,8 +1,9 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 
-// "SWITCHBOARD=http://127.0.0.1:8081 npm run dev" develops against a server that runs there.
+// "SWITCHBOARD=http://127.0.0.1:8081 TOKEN=$(cat DATA/token) npm run dev" develops against a server that runs there.
 const server = process.env.SWITCHBOARD ?? 'http://127.0.0.1:8081';
+const headers = { Authorization: 'Bearer ' + (process.env.TOKEN ?? '') };
 
 export default defineConfig({
   plugins: [svelte()],
@@ -14,5 +15,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
   },
-  server: { proxy: { '/api': { target: server, ws: true } } },
+  server: { proxy: { '/api': { target: server, ws: true, headers } } },
 });

@@ -19,7 +19,7 @@ type watchAsk struct {
 	Back   struct {
 		Events uint64 `json:"events"`
 		Bytes  int64  `json:"bytes"`
-	} `json:"back"` // begin so much before
+	} `json:"back"` // begin so much before; of two places the later one holds
 	Skip   uint64 `json:"skip"` // leave out so many events of number From
 	To     uint64 `json:"to"`   // number of the last event; 0 for none
 	Follow *bool  `json:"follow"`
@@ -94,12 +94,14 @@ func (v *viewer) watch(ctx context.Context, ask watchAsk) (any, error) {
 	if n := ask.Back.Events; n > 0 {
 		from = at - min(n, at-1)
 	}
-	if n := ask.Back.Bytes; n > 0 {
+	if n := ask.Back.Bytes; n > 0 && at > 1 && (from < at || ask.Back.Events == 0) {
 		before, err := s.before(ctx, sum.ID, at, n)
 		if err != nil {
 			return nil, err
 		}
-		from = min(from, before)
+		if from = max(from, before); ask.Back.Events == 0 {
+			from = before
+		}
 	}
 	events, err := s.Hub.Events(ctx, sum.ID, from)
 	if err != nil {

@@ -50,7 +50,8 @@ connection.socket.on('over', (id: number, end: { error?: string; status?: number
  */
 export class EventStream {
   private id = 0;
-  private next = 0; // 0 until anything came
+  private last = 0; // number of the newest event that came; 0 until anything did
+  private count = 0; // how many of that number came
   private offline: () => void;
   private closed = false;
 
@@ -87,7 +88,8 @@ export class EventStream {
     const id = ++last;
     this.id = id;
     streams.set(id, this);
-    const place = this.next > 0 ? { from: this.next, follow: this.place.follow, pace: this.place.pace, window: this.place.window } : this.place;
+    const { follow, pace, window } = this.place;
+    const place = this.last > 0 ? { from: this.last, skip: this.count, follow, pace, window } : this.place;
     try {
       const begun = await connection.ask<Begun>('watch', { stream: id, id: this.session, ...place });
       if (this.id === id) this.taker.begun?.(begun);
@@ -101,8 +103,10 @@ export class EventStream {
   /** @internal */
   batch(batch: ArrayBuffer): void {
     const events = decode(batch);
-    const newest = events.at(-1);
-    if (newest) this.next = newest.number + 1;
+    for (const e of events) {
+      this.count = e.number === this.last ? this.count + 1 : 1;
+      this.last = e.number;
+    }
     this.taker.events(events);
   }
 

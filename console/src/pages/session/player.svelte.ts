@@ -211,6 +211,9 @@ export class Player {
             return;
           }
           this.queue.push(...batch);
+          // Messages of a room that came with one delivery share their number.
+          const rest = this.queue.findIndex((e) => e.number > this.shown);
+          this.show(rest < 0 ? this.queue.length : rest);
           for (const done of this.steps.splice(0)) done();
           this.run();
         },
