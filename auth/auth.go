@@ -1,4 +1,4 @@
-// Package auth says who may do what: tokens, and the roles that they carry.
+// Package auth says who may do what: tokens and the roles that they carry, and the cookies and codes that stand for them.
 package auth
 
 import (
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 )
 
 // Role is what somebody may do. Each includes those before it.
@@ -41,49 +42,68 @@ type Identity struct {
 }
 
 // Auth knows the tokens.
-type Auth struct {
-	hashes     [][sha256.Size]byte
-	identities []Identity
+type Auth struct{ keys atomic.Pointer[[]key] }
+
+// key is a token that lets somebody in.
+type key struct {
+	hash [sha256.Size]byte
+	Identity
 }
 
 // New checks the tokens' form, and that each has a name of its own: it stands for who did something.
 func New(tokens []Token) (*Auth, error) {
 	a := &Auth{}
-	names := map[string]bool{}
+	if err := a.Replace(tokens); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Replace makes the tokens those that are given, if nothing is wrong with them. From then on cookies and codes of tokens
+// that are not among them let nobody in.
+func (a *Auth) Replace(tokens []Token) error {
+	keys, names := []key{}, map[string]bool{}
 	for _, t := range tokens {
 		if t.Name == "" {
-			return nil, errors.New("a token has no name: it is shown as who did something")
+			return errors.New("a token has no name: it is shown as who did something")
 		}
 		if names[t.Name] {
-			return nil, fmt.Errorf("two tokens are called %q: choose another name for one", t.Name)
+			return fmt.Errorf("two tokens are called %q: choose another name for one", t.Name)
 		}
 		names[t.Name] = true
 		sum, err := hex.DecodeString(t.SHA256)
 		if err != nil || len(sum) != sha256.Size {
-			return nil, fmt.Errorf("token %q: sha256 must be %d hexadecimal digits", t.Name, 2*sha256.Size)
+			return fmt.Errorf("token %q: sha256 must be %d hexadecimal digits", t.Name, 2*sha256.Size)
 		}
 		if rank[t.Role] == 0 {
-			return nil, fmt.Errorf("token %q: no role is called %q; use viewer, operator or admin", t.Name, t.Role)
+			return fmt.Errorf("token %q: no role is called %q; use viewer, operator or admin", t.Name, t.Role)
 		}
-		a.hashes = append(a.hashes, [sha256.Size]byte(sum))
-		a.identities = append(a.identities, Identity{t.Name, t.Role})
+		keys = append(keys, key{[sha256.Size]byte(sum), Identity{t.Name, t.Role}})
 	}
-	return a, nil
+	a.keys.Store(&keys)
+	return nil
 }
 
 // Check tells whose token it is. It takes as long for a wrong token as for a right one.
 func (a *Auth) Check(token string) (Identity, bool) {
 	sum := sha256.Sum256([]byte(token))
-	found := -1
-	for i := range a.hashes {
-		if subtle.ConstantTimeCompare(sum[:], a.hashes[i][:]) == 1 {
-			found = i
+	id, found := Identity{}, false
+	for _, k := range *a.keys.Load() {
+		if subtle.ConstantTimeCompare(sum[:], k.hash[:]) == 1 {
+			id, found = k.Identity, true
 		}
 	}
-	if found < 0 {
-		return Identity{}, false
+	return id, found
+}
+
+// named is the token of a name.
+func (a *Auth) named(name string) (key, bool) {
+	for _, k := range *a.keys.Load() {
+		if k.Name == name {
+			return k, true
+		}
 	}
-	return a.identities[found], true
+	return key{}, false
 }
 
 // Hash is the form in which a token is configured: its SHA-256, hexadecimal.
