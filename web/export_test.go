@@ -1,8 +1,11 @@
 package web
 
 import (
+	"io/fs"
+	"net/http"
 	"time"
 
+	"github.com/switchboard-relay/switchboard/auth"
 	"github.com/switchboard-relay/switchboard/session"
 )
 
@@ -15,3 +18,22 @@ func SetBodyLimit(d time.Duration) (restore func()) {
 
 // Changed tells viewers of a change, as REST does.
 func (h *Handler) Changed(id session.ID, what string) { h.server.changed(id, what) }
+
+// SetFailurePeriod changes for how long failed sign-ins are counted, and returns what changes it back.
+func SetFailurePeriod(d time.Duration) (restore func()) {
+	was := failurePeriod
+	failurePeriod = d
+	return func() { failurePeriod = was }
+}
+
+// Identify tells who sends a request.
+func (h *Handler) Identify(r *http.Request) (auth.Identity, bool) { return h.server.identify(r) }
+
+// Build is the hash of the console that is built in.
+func Build() string { return embedded().build }
+
+// ConsoleOf serves a folder's files as the console's, and tells their hash.
+func ConsoleOf(folder fs.FS) (h http.Handler, build string) {
+	c := readConsole(folder)
+	return http.HandlerFunc(c.file), c.build
+}

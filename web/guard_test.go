@@ -14,14 +14,14 @@ import (
 func TestPathsAndMethodsThatThereAreNotAreErrorsInJSON(t *testing.T) {
 	h := open(t)
 	id := h.call(h.listen("a")).id
-	for _, path := range []string{"/", "/api", "/api/v2/sessions", "/api/v1/sessions/", sessionPath(id, "/kik"),
-		"/favicon.ico"} {
+	for _, path := range []string{"/api", "/api/v2/sessions", "/api/v1/sessions/", sessionPath(id, "/kik"),
+		"/favicon.ico", "/index.html", "/sessions", "/rooms/a/b", "/assets/", "/assets/none.js"} {
 		h.refused("ada", "GET", path, "", http.StatusNotFound, "/api/v1/")
 	}
 	for _, call := range [][3]string{{"DELETE", "/api/v1/sessions", "GET"}, {"GET", sessionPath(id, "/kick"), "POST"},
 		{"POST", sessionPath(id, "/pin"), "PUT, DELETE"}, {"PATCH", sessionPath(id, ""), "GET, DELETE"}, {"POST", "/metrics",
 			"GET"},
-		{"PUT", "/healthz", "GET"}} {
+		{"PUT", "/healthz", "GET"}, {"POST", "/", "GET"}, {"DELETE", "/rooms/chat", "GET"}, {"GET", "/api/v1/login", "POST"}} {
 		h.refused("ada", call[0], call[1], "", http.StatusMethodNotAllowed, call[2])
 	}
 	resp := h.request(t.Context(), "ada", "POST", "/api/v1/server", "")

@@ -1,20 +1,88 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/switchboard-relay/switchboard/auth"
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/socketio/engine"
 )
 
-// identify tells who makes a request.
+var errForeignPage = errors.New("by a cookie, only pages of this server may ask for changes: Sec-Fetch-Site: same-origin, " +
+	"or an Origin with the request's own host. Programs send Authorization: Bearer TOKEN instead; a proxy has to pass Host on")
+
+// identify tells who sends a request: whose token is in its Authorization header, else whose cookie comes with it. A
+// cookie that a foreign page may have made the browser send is none.
 func (s *server) identify(r *http.Request) (auth.Identity, bool) {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	id, known := s.Auth.Check(strings.TrimSpace(token))
-	return id, known && strings.EqualFold(scheme, "Bearer")
+	id, err := s.sender(r)
+	return id, err == nil
 }
 
-func (s *server) build() string { return "" }
+// sender is identify with a reason.
+func (s *server) sender(r *http.Request) (auth.Identity, error) {
+	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
+		if id, known := s.Auth.Check(strings.TrimSpace(token)); known {
+			return id, nil
+		}
+		return auth.Identity{}, errNoToken
+	}
+	c, known := s.cookie(r)
+	switch {
+	case !known:
+		return auth.Identity{}, errNoToken
+	case isOwnPage(r), changesNothing(r) && !isForeignPage(r):
+		return c.Identity, nil
+	}
+	return auth.Identity{}, errForeignPage
+}
+
+// securePrefix is of the cookie's name where it came over TLS. Browsers take such a cookie only from the host itself, over
+// TLS: a page of a neighbouring name, or one in the clear, cannot put another in its place.
+const securePrefix = "__Host-"
+
+// cookie is what a request's cookie says.
+type cookie struct {
+	auth.Identity
+	secure  bool // set over TLS
+	expires time.Time
+}
+
+func (s *server) cookie(r *http.Request) (cookie, bool) {
+	if s.cookies == nil {
+		return cookie{}, false
+	}
+	for _, prefix := range []string{securePrefix, ""} {
+		sent, err := r.Cookie(prefix + s.cookies.Name)
+		if err != nil {
+			continue
+		}
+		if id, expires, ok := s.cookies.Check(sent.Value, time.Now()); ok {
+			return cookie{id, prefix != "", expires}, true
+		}
+	}
+	return cookie{}, false
+}
+
+func changesNothing(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Method == http.MethodHead
+}
+
+// isOwnPage reports whether a browser says that a page of this very server asks. Pages cannot write either header.
+// See https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header.
+func isOwnPage(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Site") == "same-origin" || r.Header.Get("Origin") != "" && engine.AllowsOrigin(nil, r)
+}
+
+// isForeignPage reports whether a browser says that any other page asks.
+func isForeignPage(r *http.Request) bool {
+	if isOwnPage(r) {
+		return false
+	}
+	site := r.Header.Get("Sec-Fetch-Site")
+	return r.Header.Get("Origin") != "" || site != "" && site != "none" // none: a person, by the address or a bookmark
+}
 
 func terminalOf(*session.Info) string { return "" }

@@ -84,23 +84,46 @@ func (v *viewers) close() error {
 
 func viewerOf(sock *socketio.Socket) *viewer { return sock.Data().(*viewer) }
 
-// admit lets those in who could ask REST the same: by the token of their CONNECT, or by what their request brought.
+// admit lets those in who could ask REST the same.
 func (v *viewers) admit(sock *socketio.Socket) error {
+	id, err := v.identify(sock)
+	if err != nil {
+		status, err := statusOf(err)
+		return refusal(status, err)
+	}
+	sock.SetData(&viewer{viewers: v, socket: sock, who: id})
+	return nil
+}
+
+// identify tells who a viewer is: by the token of its CONNECT, or by what its request brought. Foreign pages were refused
+// before.
+func (v *viewers) identify(sock *socketio.Socket) (auth.Identity, error) {
 	var given struct{ Token string }
 	if len(sock.Auth()) > 0 && json.Unmarshal(sock.Auth(), &given) != nil {
-		return refusal(http.StatusBadRequest, bad("auth must be an object such as {\"token\": \"…\"}"))
+		return auth.Identity{}, bad("auth must be an object such as {\"token\": \"…\"}")
 	}
 	id, known := auth.Identity{}, false
 	if given.Token != "" {
 		id, known = v.server.Auth.Check(strings.TrimSpace(given.Token))
 	} else {
-		id, known = v.server.identify(&http.Request{Method: http.MethodGet, Header: sock.Handshake().Header()})
+		h := sock.Handshake().Header()
+		id, known = v.server.identify(&http.Request{Method: http.MethodGet,
+			Header: http.Header{"Authorization": h["Authorization"], "Cookie": h["Cookie"]}})
 	}
 	if !known {
-		return refusal(http.StatusUnauthorized, errNoToken)
+		return id, errNoToken
 	}
-	sock.SetData(&viewer{viewers: v, socket: sock, who: id})
-	return nil
+	return id, nil
+}
+
+// recheck ends the connections of those who would not be let in as who they are any more. Their pages come back, and are
+// told.
+func (v *viewers) recheck() {
+	for _, sock := range v.space.Sockets() {
+		if id, err := v.identify(sock); err != nil || id != viewerOf(sock).who {
+			sock.Disconnect()
+		}
+	}
 }
 
 func refusal(status int, err error) error {

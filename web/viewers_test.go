@@ -8,14 +8,16 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/switchboard-relay/switchboard/auth"
 )
 
 func TestWhoHasNoTokenIsNoViewer(t *testing.T) {
 	h := open(t)
-	for _, auth := range []string{"", `{}`, `{"token":"nobody's"}`, `{"token":""}`} {
+	for _, given := range []string{"", `{}`, `{"token":"nobody's"}`, `{"token":""}`} {
 		p, err := h.dialPage(nil)
 		check(t, err)
-		answer := p.join("/console", auth)
+		answer := p.join("/console", given)
 		payload, refused := strings.CutPrefix(answer, "44/console,")
 		var why struct {
 			Message string
@@ -26,7 +28,7 @@ func TestWhoHasNoTokenIsNoViewer(t *testing.T) {
 		}
 		if !refused || json.Unmarshal([]byte(payload), &why) != nil || why.Data.Status != 401 ||
 			!strings.Contains(why.Data.Error, "token") || why.Message != why.Data.Error {
-			t.Errorf("auth %s: got %s; want a refusal with status 401", auth, answer)
+			t.Errorf("auth %s: got %s; want a refusal with status 401", given, answer)
 		}
 	}
 	p, err := h.dialPage(nil)
@@ -54,6 +56,42 @@ func TestATokenInTheHeaderMakesAViewerAsWell(t *testing.T) {
 	if e.event != "hello" || hello.Version != "v9" || hello.Node != "n1" || hello.Name != "otto" || hello.Role != "operator" ||
 		hello.Start <= 0 || hello.Now < hello.Start || hello.Now > now || hello.Build == nil {
 		t.Errorf("got %s %s", e.event, e.args)
+	}
+}
+
+func TestWhoIsSignedInIsAViewer(t *testing.T) {
+	h := open(t)
+	c := h.browser().signIn("token", "otto")
+	for _, header := range []http.Header{{}, {"Origin": {h.base}}, {"Origin": {h.base}, "Sec-Fetch-Site": {"same-origin"}}} {
+		header.Set("Cookie", c.Name+"="+c.Value)
+		p, err := h.dialPage(header)
+		check(t, err)
+		if answer := p.join("/console", ""); !strings.HasPrefix(answer, "40/console,") {
+			t.Fatalf("%v: got %s", header, answer)
+		}
+		if e := p.await("hello"); !strings.Contains(string(e.args[0]), `"name":"otto"`) {
+			t.Errorf("%v: got %s", header, e.args)
+		}
+	}
+}
+
+func TestViewersWhoseTokenIsTakenAwayAreCutOff(t *testing.T) {
+	h := open(t)
+	c := h.browser().signIn("token", "otto")
+	cookie, err := h.dialPage(http.Header{"Cookie": {c.Name + "=" + c.Value}})
+	check(t, err)
+	cookie.join("/console", "")
+	cookie.await("hello")
+	ada, vera := h.look("ada"), h.look("vera")
+	check(t, h.auth.Replace([]auth.Token{{Name: "vera", Role: auth.Viewer, SHA256: auth.Hash("vera")},
+		{Name: "ada", Role: auth.Viewer, SHA256: auth.Hash("ada")}})) // who comes back with another role
+	h.web.TokensChanged()
+	h.changed("4tq9m2xk7bfd-n1", "notes")
+	vera.await("changed")
+	for _, p := range []*page{cookie, ada} {
+		if text, _ := p.message(); text != "41/console," {
+			t.Errorf("got %q; want to be disconnected", text)
+		}
 	}
 }
 

@@ -33,12 +33,18 @@ type Options struct {
 	Start   time.Time
 	Hosts   []string // names, besides IP addresses and localhost, under which requests may come to a loopback address
 	Logger  *slog.Logger
+
+	// Secret is the administrator's token: the console's cookies are sealed with it. Empty: no console is served.
+	Secret string
 }
 
 type server struct {
 	Options
-	pace    pace
-	viewers *viewers
+	pace     pace
+	viewers  *viewers
+	cookies  *auth.Cookies // nil: no console is served
+	codes    *auth.Codes
+	failures failures
 
 	onChange func(id session.ID, what string) // fixed after New
 }
@@ -60,7 +66,7 @@ type route struct {
 type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
-var routes = [][]route{sessionRoutes, roomRoutes, serverRoutes}
+var routes = [][]route{sessionRoutes, roomRoutes, serverRoutes, loginRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
@@ -76,13 +82,23 @@ type Handler struct {
 // Close ends what the handler does besides answering: nothing is to be served any more.
 func (h *Handler) Close() error { return h.server.viewers.close() }
 
+// TokensChanged is to be called when the tokens of Options.Auth were replaced: who looks on by one that is gone is cut off.
+func (h *Handler) TokensChanged() { h.server.viewers.recheck() }
+
 // New makes the handler of everything that is served over HTTP. The caller closes it.
 func New(opt Options) *Handler {
 	if opt.Logger == nil {
 		opt.Logger = slog.Default()
 	}
-	s := &server{Options: opt}
+	s := &server{Options: opt, codes: auth.NewCodes(opt.Auth)}
 	mux := http.NewServeMux()
+	if opt.Secret != "" {
+		s.cookies = auth.NewCookies(opt.Auth, opt.Secret)
+		s.handleConsole(mux)
+	}
+	for _, rt := range openRoutes {
+		mux.HandleFunc(rt.pattern, s.open(rt.serve))
+	}
 	for _, rt := range slices.Concat(routes...) {
 		mux.HandleFunc(rt.pattern, s.guarded(rt.role, rt.serve))
 	}
@@ -125,6 +141,7 @@ func (s *server) fenced(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("Cache-Control", "no-store")
 		// The connection may still have the deadline of its last answer.
@@ -188,14 +205,12 @@ func who(r *http.Request) auth.Identity {
 	return id
 }
 
-// guarded lets those in whose token carries the role, and writes errors as JSON.
+// guarded lets those in whose token, or cookie, carries the role, and writes errors as JSON.
 func (s *server) guarded(role auth.Role, serve handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		id, known := s.Auth.Check(strings.TrimSpace(token))
-		if !known || !strings.EqualFold(scheme, "Bearer") {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="switchboard"`)
-			writeError(w, http.StatusUnauthorized, errNoToken)
+		id, err := s.sender(r)
+		if err != nil {
+			s.fail(w, r, err)
 			return
 		}
 		if !id.Role.Includes(role) {
@@ -212,7 +227,8 @@ func (s *server) guarded(role auth.Role, serve handler) http.HandlerFunc {
 // Errors that an answer's status tells of.
 var (
 	errNoToken = errors.New("a valid token is needed: send the header Authorization: Bearer TOKEN; the administrator's lies " +
-		"in the file named token in the data folder")
+		"in the file named token in the data folder. In a browser, sign in: by the link that \"switchboard console\" prints, " +
+		"or with a token")
 	errUnavailable = errors.New("not now")
 	errNotRecorded = errors.New("the session is not recorded (record: off): watch it while it is live")
 )
@@ -234,7 +250,14 @@ func statusOf(err error) (int, error) {
 		return http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes: send them in pieces", tooLarge.Limit)
 	case errors.As(err, &request):
 		return http.StatusBadRequest, err
-	case errors.Is(err, hub.ErrNotFound), errors.Is(err, recording.ErrNotFound), errors.Is(err, errNoRoom):
+	case errors.Is(err, errNoToken), errors.Is(err, errNoSignIn):
+		return http.StatusUnauthorized, err
+	case errors.Is(err, errForeignPage):
+		return http.StatusForbidden, err
+	case errors.Is(err, errFailures):
+		return http.StatusTooManyRequests, err
+	case errors.Is(err, hub.ErrNotFound), errors.Is(err, recording.ErrNotFound), errors.Is(err, errNoRoom),
+		errors.Is(err, errNoConsole):
 		return http.StatusNotFound, err
 	case errors.Is(err, errUnavailable):
 		return http.StatusServiceUnavailable, err
@@ -251,7 +274,10 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // nobody is there to be told
 	}
 	status, err := statusOf(err)
-	if status == http.StatusInternalServerError {
+	switch status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="switchboard"`)
+	case http.StatusInternalServerError:
 		s.Logger.Error("a request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	writeError(w, status, err)
@@ -286,8 +312,13 @@ func (s *server) unknown(mux *http.ServeMux) http.HandlerFunc {
 			writeError(w, http.StatusMethodNotAllowed, fmt.Errorf("%s is not possible here; use %s", r.Method, list))
 			return
 		}
-		writeError(w, http.StatusNotFound, fmt.Errorf("there is nothing at %s: the API begins at /api/v1/", r.URL.Path))
+		nothing(w, r)
 	}
+}
+
+// nothing answers for a path where there is nothing.
+func nothing(w http.ResponseWriter, r *http.Request) {
+	writeError(w, http.StatusNotFound, fmt.Errorf("there is nothing at %s: the API begins at /api/v1/", r.URL.Path))
 }
 
 // health says whether recordings are written; it needs no token.

@@ -33,6 +33,8 @@ type house struct {
 	t     testing.TB
 	hub   *hub.Hub
 	rooms *room.Rooms
+	auth  *auth.Auth
+	web   *web.Handler
 	log   journal
 	data  string
 	base  string
@@ -61,7 +63,7 @@ func (j *journal) String() string {
 // patience bounds every wait of a test.
 const patience = 20 * time.Second
 
-func open(t testing.TB) *house {
+func open(t testing.TB, change ...func(*web.Options)) *house {
 	t.Helper()
 	h := &house{t: t, data: t.TempDir()}
 	logger := slog.New(slog.NewTextHandler(&h.log, nil))
@@ -76,21 +78,25 @@ func open(t testing.TB) *house {
 	check(t, err)
 	h.rooms, err = room.New(room.Options{Bus: wires, Store: store, Node: "n1", Logger: logger})
 	check(t, err)
-	keys, err := auth.New([]auth.Token{{Name: "vera", Role: auth.Viewer, SHA256: auth.Hash("vera")},
+	h.auth, err = auth.New([]auth.Token{{Name: "vera", Role: auth.Viewer, SHA256: auth.Hash("vera")},
 		{Name: "otto", Role: auth.Operator, SHA256: auth.Hash("otto")}, {Name: "ada", Role: auth.Admin,
 			SHA256: auth.Hash("ada")}})
 	check(t, err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	h.base = "http://" + ln.Addr().String()
-	handler := web.New(web.Options{Hub: h.hub, Rooms: h.rooms, Auth: keys, Version: "v9", Node: "n1",
-		Data: h.data, Start: time.Now(), Logger: logger})
-	h.changed = handler.Changed
-	server := web.Server(handler, logger)
+	opt := web.Options{Hub: h.hub, Rooms: h.rooms, Auth: h.auth, Version: "v9", Node: "n1", Data: h.data,
+		Start: time.Now(), Secret: "the administrator's token", Logger: logger}
+	for _, f := range change {
+		f(&opt)
+	}
+	h.web = web.New(opt)
+	h.changed = h.web.Changed
+	server := web.Server(h.web, logger)
 	served := make(chan struct{})
 	go func() { defer close(served); server.Serve(ln) }()
 	t.Cleanup(func() {
-		handler.Close()
+		h.web.Close()
 		server.Close()
 		<-served
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
