@@ -12,7 +12,7 @@ import (
 type Config struct {
 	Node      string           `yaml:"node"`      // 1 to 16 of a-z and 0-9; default: made once, kept in the data folder
 	Data      string           `yaml:"data"`      // the data folder; default: DefaultData()
-	HTTP      HTTPConfig       `yaml:"http"`      // REST and metrics
+	HTTP      HTTPConfig       `yaml:"http"`      // the console, REST and metrics
 	Recording RecordingConfig  `yaml:"recording"` // of all listeners
 	Limits    LimitsConfig     `yaml:"limits"`
 	Rooms     []RoomConfig     `yaml:"rooms"` // those that are to be other than the default
@@ -45,12 +45,13 @@ type HistoryConfig struct {
 	MaxAge      string `yaml:"max_age"`      // default: no limit
 }
 
-// HTTPConfig is where REST and metrics are served, and to whom.
+// HTTPConfig is where the console, REST and metrics are served, and to whom.
 type HTTPConfig struct {
 	Listen   string        `yaml:"listen"`   // HOST:PORT; default 127.0.0.1:8081
 	TLS      *TLSConfig    `yaml:"tls"`      // required beyond loopback
 	Insecure bool          `yaml:"insecure"` // serve beyond loopback without TLS all the same
 	Tokens   []TokenConfig `yaml:"tokens"`   // besides the administrator's, which lies in the data folder
+	Console  *bool         `yaml:"console"`  // serve the console's pages, and let people sign in there; default true
 
 	// These two hold for the addresses of ws:// and socketio:// listeners too.
 	Hosts   []string `yaml:"hosts"`   // other names of this server, as in chat.example.org
@@ -141,7 +142,7 @@ const DefaultConfigText = `# Switchboard's configuration. Everything has a defau
 # Durations: 500ms, 10s, 5m, 2h, 30d. Sizes: 64KiB, 10MiB, 20GiB.
 
 http:
-  listen: 127.0.0.1:8081          # REST, metrics; beyond loopback it needs tls: {cert: …, key: …}
+  listen: 127.0.0.1:8081          # console, REST, metrics; beyond loopback it needs tls: {cert: …, key: …}
 
 recording:
   sync: group                     # group: on disk by one fsync for all that waits; none: the system decides
@@ -213,6 +214,8 @@ const (
 	defaultUDPMax  = 10_000
 	defaultWebMax  = 10_000
 )
+
+func (h *HTTPConfig) hasConsole() bool { return h.Console == nil || *h.Console }
 
 func (l *ListenerConfig) record() session.Record {
 	if l.Record == "" {

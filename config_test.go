@@ -87,6 +87,12 @@ func TestEachMistakeIsToldWithItsPlaceAndItsMend(t *testing.T) {
 			listing("a", "socketio://h:1/metrics/", "room"): "/metrics is a path of REST",
 		"http: {listen: 'h:1', insecure: true}\n" +
 			listing("a", "ws://h:1/api/v1/sessions", "echo"): "/api/v1/sessions is a path of REST",
+		"http: {listen: 'h:1', insecure: true}\n" +
+			listing("a", "ws://h:1", "echo"): "/ is a path of the console at http.listen: choose another path, as in /ws, " +
+			"or another address; or say http.console: false",
+		"http: {listen: 'h:1', insecure: true}\n" +
+			listing("a", "ws://h:1/rooms/x", "echo"): "/rooms/x is a path of the console",
+		"http: {console: maybe}": "x.yaml:1:",
 		listing("a", "socketio://h:1", "room") + item("b", "socketio://h:1/socket.io/", "room"): `h:1/socket.io is where ` +
 			`listener "a" is served`,
 		listing("a", "ws://h:1/x", "echo") + item("b", "ws://h:1/x/", "echo"):         `h:1/x is where listener "a" is served`,

@@ -159,6 +159,10 @@ func (c *checker) webAddresses(conf *Config) {
 		if a.Host == conf.HTTP.Listen && web.Serves(a.Path) {
 			c.wrong(path+".listen", "%s is a path of REST at http.listen: choose another path, or another address", a.Path)
 		}
+		if a.Host == conf.HTTP.Listen && conf.HTTP.hasConsole() && web.ServesConsole(a.Path) {
+			c.wrong(path+".listen", "%s is a path of the console at http.listen: choose another path, as in /ws, or another "+
+				"address; or say http.console: false", a.Path)
+		}
 		if name, taken := paths[a.Host+a.Path]; taken {
 			c.wrong(path+".listen", "%s%s is where listener %q is served already: choose another path", a.Host, a.Path, name)
 		}

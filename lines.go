@@ -166,10 +166,9 @@ func (sb *Switchboard) Addr(name string) net.Addr {
 	return nil
 }
 
-// Reload makes the listeners those of conf. Listeners whose address stays keep their connections; other changes hold
-// for sessions to come. Sessions of listeners that are gone end as "shutdown". If a new address cannot be listened on,
-// that is told and everything else is done. Settings outside of the listeners need a restart; if any changed, the
-// error says so.
+// Reload makes the listeners and the tokens those of conf. Listeners whose address stays keep their connections; other
+// changes hold for sessions to come. Sessions of listeners that are gone end as "shutdown". If a new address cannot be
+// listened on, that is told and everything else is done. Other settings need a restart; if any changed, the error says so.
 func (sb *Switchboard) Reload(conf Config) error {
 	if err := conf.Check(); err != nil {
 		return err
@@ -179,7 +178,10 @@ func (sb *Switchboard) Reload(conf Config) error {
 	if sb.closed {
 		return errors.New("switchboard is stopping")
 	}
-	sb.conf.Listeners = conf.Listeners
+	if err := sb.auth.Replace(allTokens(sb.token, conf.HTTP.Tokens)); err != nil {
+		return err
+	}
+	sb.conf.Listeners, sb.conf.HTTP.Tokens = conf.Listeners, conf.HTTP.Tokens
 	var errs []error
 	var closing sync.WaitGroup // each may wait until its clients have been told
 	keep := map[string]bool{}
@@ -214,7 +216,7 @@ func (sb *Switchboard) Reload(conf Config) error {
 		sb.serveLine(l)
 	}
 	if sb.needsRestart(conf) {
-		errs = append(errs, errors.New("settings outside of listeners changed: they hold after a restart"))
+		errs = append(errs, errors.New("settings outside of listeners and http.tokens changed: they hold after a restart"))
 	}
 	return errors.Join(errs...)
 }

@@ -42,6 +42,7 @@ type Switchboard struct {
 	rooms *room.Rooms
 	hub   *hub.Hub
 	auth  *auth.Auth
+	token string // the administrator's
 	web   *web.Handler
 
 	mu       sync.Mutex
@@ -106,11 +107,10 @@ func (sb *Switchboard) openData() error {
 	if sb.node, err = nodeName(dir, sb.conf.Node); err != nil {
 		return err
 	}
-	token, err := auth.LoadOrCreate(filepath.Join(dir, "token"))
-	if err != nil {
+	if sb.token, err = auth.LoadOrCreate(filepath.Join(dir, "token")); err != nil {
 		return fmt.Errorf("administrator's token: %w", err)
 	}
-	if sb.auth, err = newAuth(token, sb.conf.HTTP.Tokens); err != nil {
+	if sb.auth, err = auth.New(allTokens(sb.token, sb.conf.HTTP.Tokens)); err != nil {
 		return err
 	}
 	inbox := hub.NewInbox()
@@ -179,12 +179,13 @@ func (sb *Switchboard) recordingOptions(inbox *hub.Inbox) recording.Options {
 // adminToken is the name of the token in the data folder.
 const adminToken = "admin"
 
-func newAuth(token string, more []TokenConfig) (*auth.Auth, error) {
-	tokens := []auth.Token{{Name: adminToken, Role: auth.Admin, SHA256: auth.Hash(token)}}
+// allTokens are the administrator's and those of the configuration.
+func allTokens(admin string, more []TokenConfig) []auth.Token {
+	tokens := []auth.Token{{Name: adminToken, Role: auth.Admin, SHA256: auth.Hash(admin)}}
 	for _, t := range more {
 		tokens = append(tokens, auth.Token{Name: t.Name, Role: auth.Role(cmp.Or(t.Role, "viewer")), SHA256: t.SHA256})
 	}
-	return auth.New(tokens)
+	return tokens
 }
 
 // nodeName is the configured name, else the one that the data folder keeps, made the first time.
@@ -207,10 +208,14 @@ func nodeName(dir, configured string) (string, error) {
 	return name, nil
 }
 
-// openHTTP listens where REST is served.
+// openHTTP listens where the console and REST are served.
 func (sb *Switchboard) openHTTP() error {
-	sb.web = web.New(web.Options{Hub: sb.hub, Rooms: sb.rooms, Auth: sb.auth, Version: sb.version, Node: sb.node,
-		Data: sb.conf.Data, Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger})
+	opt := web.Options{Hub: sb.hub, Rooms: sb.rooms, Auth: sb.auth, Version: sb.version, Node: sb.node,
+		Data: sb.conf.Data, Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger}
+	if sb.conf.HTTP.hasConsole() {
+		opt.Secret = sb.token
+	}
+	sb.web = web.New(opt)
 	f, err := sb.openFront(sb.conf.HTTP, sb.web)
 	if err != nil {
 		return err
@@ -228,7 +233,7 @@ func httpHosts(conf HTTPConfig) []string {
 	return append([]string{host}, conf.Hosts...)
 }
 
-// URL is where REST is served.
+// URL is where the console and REST are served.
 func (sb *Switchboard) URL() string {
 	scheme := "http"
 	if sb.conf.HTTP.TLS != nil {
@@ -239,6 +244,16 @@ func (sb *Switchboard) URL() string {
 		host = "127.0.0.1"
 	}
 	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+// ConsoleLink makes a link to the console that signs in once as the administrator: whoever has it may do everything. It is
+// good until it is used, or the node is closed; empty if there is no console.
+func (sb *Switchboard) ConsoleLink() string {
+	code := sb.web.Code(adminToken)
+	if code == "" {
+		return ""
+	}
+	return sb.URL() + web.LinkPath(code)
 }
 
 // Data is the data folder.
