@@ -181,6 +181,7 @@ func (sb *Switchboard) Reload(conf Config) error {
 	if err := sb.auth.Replace(allTokens(sb.token, conf.HTTP.Tokens)); err != nil {
 		return err
 	}
+	sb.web.TokensChanged()
 	sb.conf.Listeners, sb.conf.HTTP.Tokens = conf.Listeners, conf.HTTP.Tokens
 	var errs []error
 	var closing sync.WaitGroup // each may wait until its clients have been told
