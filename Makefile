@@ -5,12 +5,18 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BENCHES := start conns journal crash relay room socketio udp watch faults
 
-.PHONY: help build test unit lint fuzz bench deps clean
+.PHONY: help build console screenshots test unit lint fuzz bench deps clean
 help: ## print the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 build: ## build the static binary ./switchboard
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.buildVersion=$(VERSION)" -o switchboard ./cmd/switchboard
+
+console: ## build the web console's files in web/console from their source
+	cd console && npm ci --ignore-scripts --no-audit --no-fund && npx vite build
+
+screenshots: build ## make docs/images: each page of the console, in both languages and both colours
+	cd console && npm ci --ignore-scripts --no-audit --no-fund && SWITCHBOARD=$(CURDIR)/switchboard node tests/screenshots.mjs
 
 test: deps unit ## install what the tests need and run everything
 

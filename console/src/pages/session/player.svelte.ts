@@ -88,7 +88,7 @@ export class Player {
   /** Goes to a time, µs since the session's start. */
   seek(time: number): void {
     this.following = false;
-    this.go({ time: Math.max(0, Math.min(time, this.end)) });
+    this.go({ time: Math.round(Math.max(0, Math.min(time, this.end))) });
   }
 
   /** Goes to where an event has just happened. */

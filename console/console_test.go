@@ -1,0 +1,79 @@
+// Package console_test holds the web console to what it is for: in a real browser, against a real server.
+package console_test
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/switchboard-relay/switchboard/internal/npm"
+)
+
+// run runs a program in this folder, and fails the test with what it says.
+func run(t *testing.T, env []string, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	} else {
+		t.Logf("%s", out)
+	}
+}
+
+func TestTheConsolesTypesAndTemplatesAreRight(t *testing.T) {
+	npm.Install(t, ".", true)
+	run(t, nil, "node", "node_modules/svelte-check/bin/svelte-check", "--tsconfig", "tsconfig.json", "--fail-on-warnings")
+}
+
+func TestTheBuiltConsoleIsThatOfItsSource(t *testing.T) {
+	npm.Install(t, ".", true)
+	fresh := t.TempDir()
+	run(t, nil, "node", "node_modules/vite/bin/vite.js", "build", "--outDir", fresh, "--logLevel", "warn")
+	want, got := files(t, fresh), files(t, filepath.Join("..", "web", "console"))
+	for name, content := range want {
+		if !bytes.Equal(got[name], content) {
+			t.Errorf("web/console/%s is not what the source makes: run make console, and commit what it writes", name)
+		}
+	}
+	for name := range got {
+		if want[name] == nil {
+			t.Errorf("web/console/%s is of an older source: run make console, and commit what it writes", name)
+		}
+	}
+}
+
+// files are a folder's, by their paths in it.
+func files(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	found := map[string][]byte{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		found[path], err = os.ReadFile(filepath.Join(dir, path))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestTheConsoleInABrowser(t *testing.T) {
+	npm.Install(t, ".", true)
+	program := filepath.Join(t.TempDir(), "switchboard")
+	run(t, nil, "go", "build", "-race", "-o", program, "../cmd/switchboard")
+	scenes, err := filepath.Glob("tests/*.test.mjs")
+	if err != nil || len(scenes) == 0 {
+		t.Fatalf("no scenes in tests: %v", err)
+	}
+	for _, scene := range scenes {
+		t.Run(filepath.Base(scene), func(t *testing.T) {
+			run(t, []string{"SWITCHBOARD=" + program}, "node", "--test", "--test-reporter=spec", scene)
+		})
+	}
+}
