@@ -3,6 +3,7 @@ import * as common from '../words/common';
 import * as errors from '../words/errors';
 import * as listeners from '../words/listeners';
 import * as live from '../words/live';
+import * as recordings from '../words/recordings';
 import * as rooms from '../words/rooms';
 import * as server from '../words/server';
 import * as session from '../words/session';
@@ -17,6 +18,7 @@ const all = {
     errors: errors.en,
     listeners: listeners.en,
     live: live.en,
+    recordings: recordings.en,
     rooms: rooms.en,
     server: server.en,
     session: session.en,
@@ -28,6 +30,7 @@ const all = {
     errors: errors.zh,
     listeners: listeners.zh,
     live: live.zh,
+    recordings: recordings.zh,
     rooms: rooms.zh,
     server: server.zh,
     session: session.zh,
