@@ -25,9 +25,10 @@ export async function freePort() {
 
 /** A server of its own, with a data folder of its own. */
 export class House {
-  /** listeners: name → {service, …}; each gets a free port. */
-  static async open(t, listeners, more = {}) {
+  /** listeners: name → {service, …}; each gets a free port. more: other keys of the configuration. */
+  static async open(t, listeners, more = {}, built = program) {
     const h = new House();
+    h.program = built;
     h.folder = await mkdtemp(path.join(tmpdir(), 'switchboard-console-'));
     h.ports = {};
     const list = [];
@@ -49,7 +50,7 @@ export class House {
   /** Starts the server; resolves when it has said where its console is. */
   async start() {
     const args = ['serve', '--config', path.join(this.folder, 'config.yaml'), '--data', path.join(this.folder, 'data')];
-    this.server = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, GORACE: 'halt_on_error=1' } });
+    this.server = spawn(this.program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, GORACE: 'halt_on_error=1' } });
     this.log = '';
     this.server.stderr.on('data', (b) => (this.log += b));
     let said = '';
@@ -84,12 +85,20 @@ export class House {
 
   /** Runs the command line; resolves to what it prints. */
   async run(...args) {
-    const p = spawn(program, [...args, '--data', path.join(this.folder, 'data')], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const p = spawn(this.program, [...args, '--data', path.join(this.folder, 'data')], { stdio: ['ignore', 'pipe', 'inherit'] });
     let out = '';
     p.stdout.on('data', (b) => (out += b));
     const [code] = await soon(once(p, 'close'), args.join(' '));
     if (code !== 0) throw new Error(`switchboard ${args.join(' ')} ended with ${code}: ${out}`);
     return out;
+  }
+
+  /** The session of a client, by its address. */
+  async sessionOf(client) {
+    const list = JSON.parse(await this.run('ls', '--json', '--remote', client.address));
+    const found = Array.isArray(list) ? list.find((s) => s.remote === client.address) : list;
+    if (!found) throw new Error(`no session is from ${client.address}`);
+    return found;
   }
 
   /** A client of a listener. */

@@ -2,14 +2,17 @@
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/**
- * Makes text of one direction's bytes, piece by piece: a character that two pieces share is shown with the second. Bytes
- * that are no UTF-8 are shown as \xNN.
- */
+/** Bytes read as text: how many of them were no UTF-8, and are shown as \xNN. */
+export interface Read {
+  text: string;
+  wrong: number;
+}
+
+/** Makes text of one direction's bytes, piece by piece: a character that two pieces share is shown with the second. */
 export class Decoder {
   private rest = new Uint8Array();
 
-  decode(data: Uint8Array): string {
+  decode(data: Uint8Array): Read {
     let bytes = data;
     if (this.rest.length > 0) {
       bytes = new Uint8Array(this.rest.length + data.length);
@@ -18,7 +21,7 @@ export class Decoder {
     }
     const cut = bytes.length - unfinished(bytes);
     this.rest = bytes.slice(cut);
-    return text(bytes.subarray(0, cut));
+    return read(bytes.subarray(0, cut));
   }
 }
 
@@ -34,46 +37,47 @@ function unfinished(b: Uint8Array): number {
   return 0;
 }
 
-/** Bytes as text; what is no UTF-8 as \xNN. */
-export function text(b: Uint8Array): string {
+/** Bytes as text; those that are no UTF-8 as \xNN. */
+export function read(b: Uint8Array): Read {
   try {
-    return strict.decode(b);
+    return { text: strict.decode(b), wrong: 0 };
   } catch {
-    let s = '';
+    const parts: string[] = [];
+    let wrong = 0;
+    let begin = 0; // of the characters that are not in parts yet
     for (let i = 0; i < b.length; ) {
       const n = character(b, i);
-      s += n > 0 ? strict.decode(b.subarray(i, i + n)) : '\\x' + hex2(b[i] ?? 0);
+      if (n === 0) {
+        if (i > begin) parts.push(strict.decode(b.subarray(begin, i)));
+        parts.push('\\x' + hex2(b[i] ?? 0));
+        wrong++;
+        begin = i + 1;
+      }
       i += Math.max(1, n);
     }
-    return s;
+    parts.push(strict.decode(b.subarray(begin)));
+    return { text: parts.join(''), wrong };
   }
 }
 
-/** The length of the character of UTF-8 at i; 0 if there is none. */
+/** Bytes as text. */
+export const text = (b: Uint8Array): string => read(b).text;
+
+/** The length of the character of UTF-8 at i; 0 if there is none (RFC 3629, section 4). */
 function character(b: Uint8Array, i: number): number {
-  const c = b[i] ?? 0;
+  const [c, d] = [b[i] ?? 0, b[i + 1] ?? 0];
   if (c < 0x80) return 1;
   const n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
   if (c < 0xc2 || c > 0xf4 || i + n > b.length) return 0;
-  try {
-    strict.decode(b.subarray(i, i + n));
-    return n;
-  } catch {
-    return 0;
-  }
+  if ((c === 0xe0 && d < 0xa0) || (c === 0xed && d > 0x9f) || (c === 0xf0 && d < 0x90) || (c === 0xf4 && d > 0x8f)) return 0;
+  for (let k = 1; k < n; k++) if (((b[i + k] ?? 0) & 0xc0) !== 0x80) return 0;
+  return n;
 }
 
-/** Whether bytes are better read as hex: more than a tenth of them is neither text nor white space. */
-export function isBinary(b: Uint8Array): boolean {
-  let odd = 0;
-  const n = Math.min(b.length, 512);
-  for (let i = 0; i < n; ) {
-    const c = b[i] ?? 0;
-    const size = character(b, i);
-    if (size === 0 ? i + 4 <= b.length : c < 0x20 && c !== 9 && c !== 10 && c !== 13 && c !== 27) odd++;
-    i += Math.max(1, size);
-  }
-  return odd * 10 > n;
+/** Whether bytes are better shown as hex: more than a tenth of them is neither text nor white space nor an escape. */
+export function isBinary(r: Read): boolean {
+  const odd = r.wrong + (r.text.match(/[\0-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]/g)?.length ?? 0);
+  return odd * 10 > r.text.length - 3 * r.wrong;
 }
 
 /** Control characters made visible; ends of lines stay, and CR LF is one. */

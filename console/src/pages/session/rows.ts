@@ -1,4 +1,4 @@
-import { Decoder, isBinary, same, text, visible } from '../../lib/bytes';
+import { Decoder, isBinary, read, same, visible, type Read } from '../../lib/bytes';
 import { Kind, type Event } from '../../lib/types';
 
 /** A line of the conversation: an event, or several in a row that are the same. */
@@ -44,13 +44,14 @@ export class RowMaker {
         rows[rows.length - 1] = { ...last, times: last.times + 1, lastAt: e.at, lastNumber: e.number };
         continue;
       }
+      const r = this.read(e);
       rows.push({
         number: e.number,
         at: e.at,
         kind: e.kind,
         data: e.data,
-        text: visible(this.text(e)),
-        binary: isData(e.kind) && isBinary(e.data),
+        text: visible(r.text),
+        binary: isData(e.kind) && isBinary(r),
         times: 1,
         lastAt: e.at,
         lastNumber: e.number,
@@ -59,9 +60,8 @@ export class RowMaker {
     }
   }
 
-  private text(e: Event): string {
-    if (e.kind !== Kind.Received && e.kind !== Kind.Sent) return text(e.data);
-    if (this.whole) return text(e.data);
+  private read(e: Event): Read {
+    if (this.whole || (e.kind !== Kind.Received && e.kind !== Kind.Sent)) return read(e.data);
     let data: Uint8Array = e.data;
     if (this.fresh[e.kind] && !this.fromStart) {
       // Rows begin anywhere: what finishes a character that began before is passed over.

@@ -1,0 +1,95 @@
+// All pages of the console with something on them, for tests that look at each.
+import { once } from 'node:events';
+import { House } from './house.mjs';
+
+const nmea = (i) => `$GPRMC,${String(120000 + i)},A,2232.10${i % 10},N,11403.2${i % 10},E,0${i % 60}.${i % 10},084.4,211126,,*${(i % 90) + 10}\r\n`;
+
+/** A house in which something goes on: devices, a relay, a room, a terminal; and sessions that have ended in several ways. */
+export async function livelyHouse(t, upstream) {
+  const house = await House.open(
+    t,
+    {
+      trackers: { service: 'sink' },
+      echo: { service: 'echo', greeting: 'Hello\n' },
+      gateway: { service: 'relay', upstream: `tcp://127.0.0.1:${upstream.address().port}` },
+      consoles: { service: 'relay', upstream: `tcp://127.0.0.1:${upstream.address().port}`, terminal: '80x24' },
+      chat: { service: 'room', room: 'chat' },
+    },
+    {},
+    process.env.SWITCHBOARD_PLAIN,
+  );
+  house.clients = [];
+  const add = async (name) => {
+    const c = await house.dial(name);
+    house.clients.push(c);
+    return c;
+  };
+  for (let i = 0; i < 9; i++) {
+    const c = await add('trackers');
+    for (let k = 0; k < 6; k++) c.say(nmea(i * 6 + k));
+  }
+  const echo = await add('echo');
+  echo.say('{"imei":"860000000000001","lat":22.535,"lon":114.05,"speed":31}\r\n');
+  echo.say(Buffer.from('78780d01035160808097968800010d0a', 'hex'));
+  echo.say('你好，世界\n');
+  const relay = await add('gateway');
+  relay.say('status\n');
+  const terminal = await add('consoles');
+  terminal.say('screen\n');
+  await terminal.hears('\x1b[0m$ ');
+  for (const text of ['早上好', 'good morning', 'the pump of hall 2 is on again']) (await add('chat')).say(text + '\n');
+  await echo.hears('世界');
+  await relay.hears('answer');
+  for (let i = 0; i < 3; i++) {
+    const c = await house.dial('echo');
+    c.say('short\n');
+    await c.hears('short');
+    if (i === 2) await house.run('kick', (await house.sessionOf(c)).id, '--reason', 'maintenance');
+    c.close();
+  }
+  house.show = { echo: await house.sessionOf(echo), terminal: await house.sessionOf(terminal) };
+  return house;
+}
+
+/** An upstream that answers, and paints a screen when it is asked. */
+export async function answering(net) {
+  const rows = ['\x1b[2J\x1b[H\x1b[1;44;37m  PUMP STATION 2                                             15:04:05  \x1b[0m', '', '  \x1b[1mPressure\x1b[0m   4.2 bar   \x1b[32m██████████████\x1b[90m░░░░░░\x1b[0m', '  \x1b[1mFlow\x1b[0m       118 m³/h  \x1b[33m█████████\x1b[90m░░░░░░░░░░░\x1b[0m', '  \x1b[1m温度\x1b[0m       41 °C     \x1b[31m███████████████████\x1b[90m░\x1b[0m', '', '  \x1b[7m F1 Help \x1b[0m \x1b[7m F2 Start \x1b[0m \x1b[7m F3 Stop \x1b[0m', '', '\x1b[0m$ '];
+  const server = net.createServer((c) => {
+    c.on('error', () => {});
+    c.on('data', (b) => c.write(b.includes('screen') ? rows.join('\r\n') : 'answer to ' + b));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+/** The addresses of all pages. */
+export function addresses(house) {
+  return {
+    live: '/',
+    recordings: '/recordings',
+    session: '/sessions/' + house.show.echo.id,
+    terminal: '/sessions/' + house.show.terminal.id,
+    wall: '/wall?q=' + encodeURIComponent('listener:trackers'),
+    rooms: '/rooms',
+    room: '/rooms/chat',
+    listeners: '/listeners',
+    server: '/server',
+  };
+}
+
+/** Waits until a page shows what it is for. */
+export async function settled(page, name) {
+  const what = {
+    live: () => page.locator('a[href^="/sessions/"]').nth(5),
+    recordings: () => page.locator('a[href^="/sessions/"]').nth(1),
+    session: () => page.getByRole('log').getByText('860000000000001').first(),
+    terminal: () => page.locator('.xterm-rows, .xterm-screen canvas').first(),
+    wall: () => page.getByText('GPRMC').first(),
+    rooms: () => page.getByText('chat').first(),
+    room: () => page.getByText('good morning').first(),
+    listeners: () => page.getByText('gateway').first(),
+    server: () => page.locator('.uplot canvas').first(),
+  }[name];
+  await what().waitFor();
+}

@@ -1,0 +1,36 @@
+// Makes docs/images: each page in both languages and both colours.
+import { mkdir, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { openBrowser, openPage } from './house.mjs';
+import { addresses, answering, livelyHouse, settled } from './pages.mjs';
+
+const folder = process.argv[2] ?? new URL('../../docs/images/', import.meta.url).pathname;
+await mkdir(folder, { recursive: true });
+const ends = [];
+const t = { after: (f) => ends.unshift(f) };
+try {
+  const browser = await openBrowser(t);
+  const upstream = await answering(net);
+  ends.unshift(() => upstream.close());
+  const house = await livelyHouse(t, upstream);
+  const talk = setInterval(() => house.clients.forEach((c, i) => i % 3 < 2 && c.say(`$GPRMC,${Date.now() % 1e6},A,2232.1,N,11403.2,E,0${i}.4,084.4,211126,,*4${i % 10}\r\n`)), 400);
+  ends.unshift(() => clearInterval(talk));
+  for (const [language, locale] of [['en', 'en-GB'], ['zh', 'zh-CN']]) {
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await openPage(t, browser, { locale, colorScheme, timezoneId: 'UTC' });
+      const link = (await house.run('console')).trim().split(/\s+/).find((w) => w.includes('#code='));
+      await page.goto(link);
+      await settled(page, 'live');
+      const camera = await page.context().newCDPSession(page);
+      for (const [name, address] of Object.entries(addresses(house))) {
+        await page.goto(house.url + address);
+        await settled(page, name);
+        await page.evaluate(() => new Promise((done) => setTimeout(done, 2500))); // something is to be seen to happen
+        const { data } = await camera.send('Page.captureScreenshot', { format: 'webp', quality: 82 });
+        await writeFile(`${folder}/${name}-${language}-${colorScheme}.webp`, Buffer.from(data, 'base64'));
+      }
+    }
+  }
+} finally {
+  for (const end of ends) await end();
+}
