@@ -73,7 +73,6 @@ export const en = {
     find: 'Find',
     full: 'Whole window',
   },
-  exports: { raw: 'Bytes (raw)', text: 'Text', jsonl: 'JSON lines', hex: 'Hex dump' },
   tabs: { label: 'Aside', details: 'Details', notes: 'Notes', find: 'Find' },
   notes: {
     none: 'No notes yet. Press m to mark the moment that you see.',
@@ -216,7 +215,6 @@ export const zh: typeof en = {
     find: '查找',
     full: '全窗口',
   },
-  exports: { raw: '原始字节', text: '文本', jsonl: 'JSON 行', hex: '十六进制转储' },
   tabs: { label: '侧栏', details: '详情', notes: '备注', find: '查找' },
   notes: {
     none: '还没有备注。按 m 可标记当前时刻。',

@@ -1,1 +1,0 @@
-import{E as e,K as t,U as n,W as r,ht as i,it as a,mt as o,ot as s,pt as c,tt as l}from"./index-CU24c97I.js";var u=t(`<div class="page"><h1> </h1></div>`);function d(t,d){o(d,!0);let f=e(d,`parts`,19,()=>[]);var p=u(),m=a(p),h=s(m);i(p),l(e=>n(h,`Wall ${e??``}`),[()=>f().join(` `)]),r(t,p),c()}export{d as default};
