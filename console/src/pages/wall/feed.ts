@@ -1,0 +1,68 @@
+import type { ApiError } from '../../lib/api';
+import { connection } from '../../lib/connection.svelte';
+import { EventStream, type From } from '../../lib/stream';
+import type { Event } from '../../lib/types';
+
+interface Viewer {
+  events(batch: Event[]): void;
+  /** What was shown is void: the feed begins anew. */
+  anew(): void;
+  over(error?: ApiError): void;
+}
+
+/** Bytes under way of one tile. */
+const window = 65_536;
+/** How far behind a feed may be before it goes on with what is now, µs; and what it must have brought, so that the past with which it began is not taken for that. */
+const late = 3e6;
+const enough = 3 * window;
+
+/** What passes in a session, as a tile wants it: a little of the past, then what comes. If more comes than can be shown, it leaves out what is old. */
+export class Feed {
+  private stream: EventStream;
+  private brought = 0;
+
+  /** start: of the session, Unix µs. */
+  constructor(
+    private readonly session: string,
+    private readonly start: number,
+    private readonly back: From['back'],
+    private readonly viewer: Viewer,
+  ) {
+    this.stream = this.open();
+  }
+
+  /** Says that so many bytes of what came are shown. */
+  take(bytes: number): void {
+    this.stream.take(bytes);
+  }
+  close(): void {
+    this.stream.close();
+  }
+
+  private open(): EventStream {
+    this.brought = 0;
+    const place: From = { pace: 250, window };
+    if (this.back) place.back = this.back;
+    return new EventStream(this.session, place, {
+      events: (batch) => this.events(batch),
+      over: (error) => this.viewer.over(error),
+    });
+  }
+
+  private events(batch: Event[]): void {
+    for (const e of batch) this.brought += e.cost;
+    const newest = batch.at(-1);
+    if (newest && this.brought > enough && connection.now() - this.start - newest.at > late) {
+      this.stream.close();
+      this.viewer.anew();
+      this.stream = this.open();
+      return;
+    }
+    this.viewer.events(batch);
+  }
+}
+
+/** What events took of the window, together. */
+export function cost(batch: Event[]): number {
+  return batch.reduce((sum, e) => sum + e.cost, 0);
+}
