@@ -17,10 +17,11 @@ export function whenSignedOut(f: () => void): void {
   onSignedOut = f;
 }
 
-async function request(method: string, path: string, body?: BodyInit, signal?: AbortSignal): Promise<Response> {
+async function request(method: string, path: string, body?: BodyInit, signal?: AbortSignal, type?: string): Promise<Response> {
   let response: Response;
+  const headers: HeadersInit = type ? { 'Content-Type': type } : {};
   try {
-    response = await fetch('/api/v1' + path, { method, body: body ?? null, signal: signal ?? null, credentials: 'same-origin' });
+    response = await fetch('/api/v1' + path, { method, headers, body: body ?? null, signal: signal ?? null, credentials: 'same-origin' });
   } catch (e) {
     if (signal?.aborted) throw e;
     throw new ApiError(0, e instanceof Error ? e.message : String(e));
@@ -46,6 +47,9 @@ export const api = {
     json<T>(request('POST', path, value === undefined ? undefined : JSON.stringify(value))),
   /** Posts bytes as they are. */
   postBytes: <T>(path: string, bytes: Uint8Array<ArrayBuffer>) => json<T>(request('POST', path, bytes)),
+  /** Posts JSON that is said to be JSON, where bytes would be taken as well. */
+  postJSON: <T>(path: string, value: unknown) =>
+    json<T>(request('POST', path, JSON.stringify(value), undefined, 'application/json')),
   put: <T>(path: string, value?: unknown) =>
     json<T>(request('PUT', path, value === undefined ? undefined : JSON.stringify(value))),
   delete: <T>(path: string) => json<T>(request('DELETE', path)),
