@@ -19,7 +19,7 @@ type batch struct {
 // What a batch may hold, in bytes. What has one number is not cut, unless it is very much.
 const (
 	batchBytes = 64 << 10
-	batchMost  = 1 << 20
+	batchMost  = 4 << 20
 	batchKept  = 16 << 10 // of its memory, while nothing happens
 )
 

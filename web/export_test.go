@@ -37,3 +37,22 @@ func ConsoleOf(folder fs.FS) (h http.Handler, build string) {
 	c := readConsole(folder)
 	return http.HandlerFunc(c.file), c.build
 }
+
+// Tick has the live list look once more.
+func (h *Handler) Tick() {
+	b := h.server.viewers.board
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tick(time.Now())
+}
+
+// Renew tells all who look on the whole live list.
+func (h *Handler) Renew() {
+	b := h.server.viewers.board
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for v, l := range b.lookers {
+		b.without(v, l)
+	}
+	b.tellAll()
+}

@@ -8,12 +8,16 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/hub"
+	"github.com/switchboard-relay/switchboard/room"
+	roomservice "github.com/switchboard-relay/switchboard/service/room"
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/transport"
 )
 
 func unrecorded(c *hub.ListenerConfig) { c.Record = session.RecordOff }
@@ -309,17 +313,82 @@ func TestAnIdleStreamSeesAnEventWithinMilliseconds(t *testing.T) {
 	h := open(t)
 	s := h.talker(session.RecordOn)
 	p := h.look("vera")
-	p.watch(1, s.ID(), "")
+	p.watch(1, s.ID(), `"pace":0`)
 	p.batch(1)
-	best := time.Hour
-	for i := range 20 {
+	var took []time.Duration
+	for i := range 50 {
 		began := time.Now()
 		says(t, s, "%d", i)
 		p.batch(1)
-		best = min(best, time.Since(began))
+		took = append(took, time.Since(began))
 	}
-	if best > 20*time.Millisecond {
-		t.Errorf("the quickest of 20 events came after %v; want a few milliseconds", best)
+	slices.Sort(took)
+	t.Logf("quickest %v, median %v, slowest %v", took[0], took[25], took[49])
+	if took[0] > 10*time.Millisecond {
+		t.Errorf("the quickest of 50 events came after %v; want a few milliseconds", took[0])
 	}
-	io.WriteString(s, "")
+}
+
+func TestWhatOneDeliveryOfARoomBroughtComesInOneBatch(t *testing.T) {
+	h := open(t)
+	r, _ := h.openRoom("chat", room.Config{Record: session.RecordOn})
+	addr := h.listenRoom(r)
+	listener, talker := h.call(addr), h.call(addr)
+	h.until("both are in the room", func() bool { return r.Members() == 2 })
+	long := strings.Repeat("m", 8<<10)
+	const messages = 40
+	go io.Copy(io.Discard, talker)
+	for range messages {
+		_, err := io.WriteString(talker, long)
+		check(t, err)
+	}
+	_, err := io.ReadFull(listener, make([]byte, messages*len(long)))
+	check(t, err)
+	p := h.look("vera")
+	p.watch(1, listener.id, `"window":16384`)
+	got := 0
+	for last := uint64(0); got < messages*len(long); {
+		events := p.batch(1)
+		if events[0].Number <= last {
+			t.Fatalf("a batch begins with number %d; the one before ended with it", events[0].Number)
+		}
+		last = events[len(events)-1].Number
+		got += len(bytesOf(events, session.Sent))
+	}
+	if got != messages*len(long) {
+		t.Errorf("%d bytes; want %d", got, messages*len(long))
+	}
+}
+
+func TestARoomsOwnRecordingCanBeWatchedAndIsNotInTheLiveList(t *testing.T) {
+	h := open(t)
+	r, _ := h.openRoom("chat", room.Config{Record: session.RecordOn})
+	c := h.call(h.listenRoom(r))
+	h.until("somebody is in the room", func() bool { return r.Members() == 1 })
+	p := h.look("vera")
+	p.watch(1, r.Status().Session, "")
+	_, err := io.WriteString(c, "hello")
+	check(t, err)
+	events := p.some(1, func(events []session.Event) bool { return strings.Contains(kinds(events), "message") })
+	m, err := session.ParseRoomMessage(events[len(events)-1].Data)
+	if err != nil || string(m.Bytes) != "hello" || m.From != c.id {
+		t.Errorf("said %q by %s, %v; want hello by %s", m.Bytes, m.From, err, c.id)
+	}
+	if s := h.shown(p); len(s.rows) != 1 || s.row(c.id) == nil {
+		t.Errorf("the live list has %d rows; want the member's alone", len(s.rows))
+	}
+}
+
+// listenRoom opens a listener whose sessions are members of the room.
+func (h *house) listenRoom(r *room.Room) (addr string) {
+	h.t.Helper()
+	l, err := h.hub.Listener(hub.ListenerConfig{Name: r.Name(), Transport: "tcp", Service: "room",
+		Record: session.RecordOn, OnFailure: session.OnFailureContinue}, &roomservice.Service{Room: r})
+	check(h.t, err)
+	ln, err := transport.Listen(h.t.Context(), transport.Address{Transport: "tcp", Host: "127.0.0.1:0"},
+		transport.ListenOptions{})
+	check(h.t, err)
+	l.Attach(ln)
+	go l.Serve(ln) // ends with the hub's Shutdown
+	return ln.Addr().String()
 }

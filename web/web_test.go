@@ -76,7 +76,8 @@ func open(t testing.TB, change ...func(*web.Options)) *house {
 	check(t, err)
 	wires, err := bus.Open(bus.Options{StoreDir: h.data + "/bus", Logger: logger})
 	check(t, err)
-	h.rooms, err = room.New(room.Options{Bus: wires, Store: store, Node: "n1", Logger: logger})
+	h.rooms, err = room.New(room.Options{Bus: wires, Store: store, Node: "n1", Logger: logger, Began: h.hub.TrackRoom,
+		Ended: h.hub.ForgetRoom})
 	check(t, err)
 	h.auth, err = auth.New([]auth.Token{{Name: "vera", Role: auth.Viewer, SHA256: auth.Hash("vera")},
 		{Name: "otto", Role: auth.Operator, SHA256: auth.Hash("otto")}, {Name: "ada", Role: auth.Admin,
