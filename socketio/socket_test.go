@@ -273,3 +273,19 @@ func TestManyMaySendMoreThanMayWait(t *testing.T) {
 	n.Emit("end")
 	p.want(event("end"))
 }
+
+func TestWhatIsSentAfterTheReplyComesBehindIt(t *testing.T) {
+	h := newHouse(t, nil)
+	h.Of("/").Handle("ask", func(_ context.Context, s *socketio.Socket, _ socketio.Args) ([]any, error) {
+		s.AfterReply(func() { s.Emit("more") })
+		return []any{"answer"}, nil
+	})
+	p := h.connect("/", "")
+	for i := range 100 {
+		p.send(fmt.Sprintf(`42%d["ask"]`, i))
+		p.want(fmt.Sprintf(`43%d["answer"]`, i))
+		p.want(`42["more"]`)
+	}
+	p.send(`42["ask"]`) // which asks for no answer
+	p.want(`42["more"]`)
+}

@@ -36,9 +36,10 @@ type stream struct {
 	follow bool
 }
 
-// How many bytes may wait for a viewer before its streams do, and how often they look whether it has read.
+// How many bytes may wait for a viewer before its streams do, and how often they look whether it has read. It is less than
+// what has the live list leave it out: streams leave room for that.
 const (
-	streamBehind = 1 << 20
+	streamBehind = boardBehind / 2
 	streamLook   = 20 * time.Millisecond
 )
 

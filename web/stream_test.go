@@ -73,6 +73,7 @@ func TestAStreamBeginsWhereItIsAskedToAndSaysSo(t *testing.T) {
 		{fmt.Sprintf(`"time":%d`, at), 6, 6, "678910"},
 		{fmt.Sprintf(`"time":%d,"back":{"events":2}`, at), 4, 6, "45678910"},
 		{`"from":3,"back":{"events":100}`, 1, 3, "2345678910"},
+		{`"from":8,"back":{"events":3,"bytes":1000}`, 5, 8, "5678910"},
 		{`"from":8,"to":9`, 8, 8, "89"},
 		{`"from":8,"skip":1`, 8, 8, "910"},
 		{`"time":9000000000000000000,"back":{"events":1}`, 10, 11, "10"},
