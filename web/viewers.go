@@ -102,7 +102,8 @@ func (v *viewers) identify(sock *socketio.Socket) (auth.Identity, error) {
 	if len(sock.Auth()) > 0 && json.Unmarshal(sock.Auth(), &given) != nil {
 		return auth.Identity{}, bad("auth must be an object such as {\"token\": \"…\"}")
 	}
-	id, known := auth.Identity{}, false
+	var id auth.Identity
+	var known bool
 	if given.Token != "" {
 		id, known = v.server.Auth.Check(strings.TrimSpace(given.Token))
 	} else {
