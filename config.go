@@ -215,7 +215,8 @@ const (
 	defaultWebMax  = 10_000
 )
 
-func (h *HTTPConfig) hasConsole() bool { return h.Console == nil || *h.Console }
+// HasConsole reports whether the console is served.
+func (h *HTTPConfig) HasConsole() bool { return h.Console == nil || *h.Console }
 
 func (l *ListenerConfig) record() session.Record {
 	if l.Record == "" {

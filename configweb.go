@@ -159,7 +159,7 @@ func (c *checker) webAddresses(conf *Config) {
 		if a.Host == conf.HTTP.Listen && web.Serves(a.Path) {
 			c.wrong(path+".listen", "%s is a path of REST at http.listen: choose another path, or another address", a.Path)
 		}
-		if a.Host == conf.HTTP.Listen && conf.HTTP.hasConsole() && web.ServesConsole(a.Path) {
+		if a.Host == conf.HTTP.Listen && conf.HTTP.HasConsole() && web.ServesConsole(a.Path) {
 			c.wrong(path+".listen", "%s is a path of the console at http.listen: choose another path, as in /ws, or another "+
 				"address; or say http.console: false", a.Path)
 		}

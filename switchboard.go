@@ -212,7 +212,7 @@ func nodeName(dir, configured string) (string, error) {
 func (sb *Switchboard) openHTTP() error {
 	opt := web.Options{Hub: sb.hub, Rooms: sb.rooms, Auth: sb.auth, Version: sb.version, Node: sb.node,
 		Data: sb.conf.Data, Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger}
-	if sb.conf.HTTP.hasConsole() {
+	if sb.conf.HTTP.HasConsole() {
 		opt.Secret = sb.token
 	}
 	sb.web = web.New(opt)

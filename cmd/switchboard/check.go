@@ -34,6 +34,11 @@ func explain(w io.Writer, conf switchboard.Config) {
 	if conf.HTTP.TLS != nil {
 		scheme = "https"
 	}
+	console := scheme + "://" + conf.HTTP.Listen
+	if !conf.HTTP.HasConsole() {
+		console = "none"
+	}
+	fmt.Fprintf(w, "Console      %s\n", console)
 	fmt.Fprintf(w, "REST         %s://%s, %d tokens besides the administrator's\n", scheme, conf.HTTP.Listen,
 		len(conf.HTTP.Tokens))
 	r := conf.Recording

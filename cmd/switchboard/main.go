@@ -26,6 +26,7 @@ type commands struct {
 	Serve   ServeCmd   `cmd:"" help:"Run the server."`
 	Check   CheckCmd   `cmd:"" help:"Say what a configuration means, or what is wrong with it and where."`
 	Config  ConfigCmd  `cmd:"" help:"Print a configuration to start from."`
+	Console ConsoleCmd `cmd:"" help:"Print a link that signs in to the web console."`
 	Ls      LsCmd      `cmd:"" help:"List sessions, live and recorded."`
 	Watch   WatchCmd   `cmd:"" help:"Follow a session: what was before, then what comes."`
 	Kick    KickCmd    `cmd:"" help:"End live sessions."`

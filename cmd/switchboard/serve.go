@@ -25,7 +25,7 @@ import (
 type ServeCmd struct {
 	Config   string `help:"Configuration file; see 'switchboard config'." short:"c" type:"path" env:"SWITCHBOARD_CONFIG"`
 	Data     string `help:"Data folder: recordings, index, token." type:"path" env:"SWITCHBOARD_DATA"`
-	HTTP     string `help:"Where REST is served, HOST:PORT; overrides http.listen." name:"http" env:"SWITCHBOARD_HTTP"`
+	HTTP     string `help:"Where console and REST are served, HOST:PORT; overrides http.listen." name:"http" env:"SWITCHBOARD_HTTP"`
 	LogLevel string `help:"One of ${enum}." default:"info" enum:"debug,info,warn,error" env:"SWITCHBOARD_LOG_LEVEL"`
 	LogJSON  bool   `help:"Log as JSON lines." env:"SWITCHBOARD_LOG_JSON"`
 }
@@ -127,7 +127,7 @@ func serveProfiles(ctx context.Context, addr string) error {
 	return nil
 }
 
-// printWelcome says what listens where, where the data lies, and what to try next.
+// printWelcome says what listens where, how to get into the console, where the data lies, and what to try next.
 func (c *ServeCmd) printWelcome(w io.Writer, sb *switchboard.Switchboard) {
 	fmt.Fprintf(w, "Switchboard %s, node %s\n\nListeners\n", version(), sb.Hub().Node())
 	var rows [][]string
@@ -138,14 +138,19 @@ func (c *ServeCmd) printWelcome(w io.Writer, sb *switchboard.Switchboard) {
 		fmt.Fprintln(w, "  none: the configuration has no listeners")
 	}
 	writeAligned(w, rows)
-	fmt.Fprintf(w, "\nREST         %s/api/v1/\n", sb.URL())
+	fmt.Fprintln(w)
+	link := sb.ConsoleLink()
+	if link != "" {
+		fmt.Fprintf(w, "Console      %s\n", link)
+	}
+	fmt.Fprintf(w, "REST         %s/api/v1/\n", sb.URL())
 	fmt.Fprintf(w, "Token        %s\n", filepath.Join(sb.Data(), "token"))
 	fmt.Fprintf(w, "Recordings   %s\n", filepath.Join(sb.Data(), "recordings"))
 	if n := transport.FileLimit(); n > 0 {
 		fmt.Fprintf(w, "Open files   %d at most\n", n)
 	}
 	fmt.Fprintln(w, "\nTry, in another terminal")
-	writeAligned(w, c.suggestions(sb))
+	writeAligned(w, c.suggestions(sb, link != ""))
 	fmt.Fprint(w, "With an id that ls prints, or its first characters: watch ID, play ID, kick ID, export ID.\n\n"+
 		"Stop with Ctrl-C.\n")
 }
@@ -205,7 +210,7 @@ func describe(service, over string) string {
 
 // suggestions are commands that work when they are pasted one after the other, whatever folder the other terminal is
 // in.
-func (c *ServeCmd) suggestions(sb *switchboard.Switchboard) (rows [][]string) {
+func (c *ServeCmd) suggestions(sb *switchboard.Switchboard, console bool) (rows [][]string) {
 	program, folder := programName()
 	if folder != "" {
 		rows = append(rows, []string{"cd " + shellQuote(folder)})
@@ -216,7 +221,11 @@ func (c *ServeCmd) suggestions(sb *switchboard.Switchboard) (rows [][]string) {
 	if l := tryFirst(sb.Hub().Listeners()); l != nil {
 		rows = append(rows, []string{program + " connect " + shellQuote(listenerURL(sb, l)), "# type something; Ctrl-C ends"})
 	}
-	return append(rows, []string{program + " ls", "# every session, live and recorded"})
+	rows = append(rows, []string{program + " ls", "# every session, live and recorded"})
+	if console {
+		rows = append(rows, []string{program + " console", "# another link to the console: each signs in once"})
+	}
+	return rows
 }
 
 // tryFirst is the listener that shows most to somebody who connects, nil if there is none to connect to.
