@@ -144,12 +144,16 @@ func (s *server) logout(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// me says who asks, and whom. It also renews the cookie: who comes back within its life stays signed in.
-func (s *server) me(w http.ResponseWriter, r *http.Request) error {
-	id := who(r)
+// renew gives a cookie anew to who came by one that is not of today: who comes back within its life stays signed in.
+func (s *server) renew(w http.ResponseWriter, r *http.Request, id auth.Identity) {
 	if c, ok := s.cookie(r); ok && c.Identity == id && time.Until(c.expires) < cookieLife-renewAfter {
 		s.giveCookie(w, id.Name, c.secure)
 	}
+}
+
+// me says who asks, and whom.
+func (s *server) me(w http.ResponseWriter, r *http.Request) error {
+	id := who(r)
 	writeJSON(w, http.StatusOK, map[string]any{"name": id.Name, "role": id.Role, "node": s.Node, "version": s.Version,
 		"start": s.Start.UnixMicro(), "build": s.build()})
 	return nil

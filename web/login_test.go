@@ -310,7 +310,7 @@ func TestACookieIsRenewedOnceADay(t *testing.T) {
 	cookies := auth.NewCookies(h.auth, "the administrator's token")
 	for age, want := range map[time.Duration]int{time.Hour: 0, 25 * time.Hour: 1, 29 * 24 * time.Hour: 1} {
 		value := cookies.Make("vera", time.Now().Add(30*24*time.Hour-age))
-		resp := b.send("GET", "/api/v1/me", "", "Cookie", cookies.Name+"="+value)
+		resp := b.send("GET", "/api/v1/sessions", "", "Cookie", cookies.Name+"="+value)
 		h.read(resp)
 		if got := resp.Cookies(); len(got) != want || want == 1 && (got[0].MaxAge != 30*24*60*60 || got[0].Value == value) {
 			t.Errorf("%v old: %v; want %d new ones", age, got, want)

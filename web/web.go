@@ -213,6 +213,7 @@ func (s *server) guarded(role auth.Role, serve handler) http.HandlerFunc {
 			s.fail(w, r, err)
 			return
 		}
+		s.renew(w, r, id)
 		if !id.Role.Includes(role) {
 			err := fmt.Errorf("the token %q has the role %s; this needs %s", id.Name, id.Role, role)
 			writeError(w, http.StatusForbidden, err)
