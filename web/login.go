@@ -96,7 +96,8 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) (auth.Identity, 
 	case (body.Code == "") == (body.Token == ""):
 		return auth.Identity{}, bad(want)
 	}
-	id, known := auth.Identity{}, false
+	var id auth.Identity
+	var known bool
 	if body.Code != "" {
 		id, known = s.codes.Take(strings.TrimSpace(body.Code), time.Now())
 	} else {
