@@ -76,7 +76,7 @@ type Store struct {
 	sealTrouble bool        // owned by the sealer
 	idle        sync.Cond   // signalled when live or ending shrinks
 
-	pmu sync.Mutex // held while a recording is pinned, unpinned or removed
+	pmu sync.Mutex // held while a recording is pinned, unpinned or removed, and while its notes change
 
 	dmu   sync.Mutex
 	dirty []*Log
@@ -246,8 +246,8 @@ func (s *Store) Stats() Stats {
 	return st
 }
 
-// Remove deletes an ended session's file; one that is gone already is no error, a pinned one is ErrPinned. The
-// recording does not come back after a crash, even if the journal still holds its records.
+// Remove deletes an ended session's file and its notes; one that is gone already is no error, a pinned one is ErrPinned.
+// The recording does not come back after a crash, even if the journal still holds its records.
 func (s *Store) Remove(id session.ID, start int64) error {
 	s.pmu.Lock()
 	defer s.pmu.Unlock()
@@ -256,6 +256,9 @@ func (s *Store) Remove(id session.ID, start int64) error {
 		return ErrPinned
 	}
 	if err := s.noteRemoved(id, path); err != nil {
+		return err
+	}
+	if err := unlinkNotes(path); err != nil { // first: without their recording nothing would lead to them
 		return err
 	}
 	if err := unlink(path); err != nil {

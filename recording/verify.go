@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -53,6 +54,8 @@ func Verify(dir string, report func(Damage)) (VerifyStats, error) {
 			switch filepath.Ext(path) {
 			case ".sbr", ".seg", ".part":
 				return v.file(path)
+			case ".notes":
+				return v.notes(path)
 			}
 			return nil
 		})
@@ -131,6 +134,23 @@ func (v *verifier) file(path string) error {
 		}
 		v.damage(Damage{File: path, Session: seen, Offset: off, Length: length, What: "no valid record"})
 	})
+	return nil
+}
+
+// notes checks that the notes beside a recording can be read.
+func (v *verifier) notes(path string) error {
+	text, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		return nil // removed meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	v.stats.Files++
+	v.stats.Bytes += int64(len(text))
+	if err := json.Unmarshal(text, &[]session.Note{}); err != nil {
+		v.damage(Damage{File: path, Length: int64(len(text)), What: fmt.Sprintf("the notes cannot be read: %v", err)})
+	}
 	return nil
 }
 

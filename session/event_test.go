@@ -262,3 +262,18 @@ func FuzzIDs(f *testing.F) {
 		}
 	})
 }
+
+func TestNotesThatSayTooLittleOrTooMuchAreRefused(t *testing.T) {
+	start, before := int64(0), int64(-1)
+	long := strings.Repeat("x", session.MaxNoteText)
+	for _, n := range []session.Note{{Text: "x"}, {At: &start}, {Text: long}, {Text: long, At: &start}} {
+		if err := n.Check(); err != nil {
+			t.Errorf("%.40v: %v; want it taken", n, err)
+		}
+	}
+	for _, n := range []session.Note{{}, {Text: long + "x"}, {Text: "x", At: &before}} {
+		if n.Check() == nil {
+			t.Errorf("%.40v was taken", n)
+		}
+	}
+}
