@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -77,10 +78,23 @@ var escapes = func() (t [utf8.RuneSelf]bool) {
 	return t
 }()
 
+// AppendString appends a text as a string of JSON that holds no control characters: see AppendJSON.
+func AppendString(b []byte, text string) []byte {
+	b, _ = appendString(b, []byte(strings.ToValidUTF8(text, "\uFFFD")))
+	return b
+}
+
 // appendData appends the data as text, or as base64 if it is not UTF-8.
 func appendData(b, data []byte) []byte {
-	start := len(b)
-	b = append(b, `,"text":"`...)
+	if text, ok := appendString(append(b, `,"text":`...), data); ok {
+		return text
+	}
+	return appendBase64(b, data)
+}
+
+// appendString appends a string of JSON; not ok means that the data is not UTF-8.
+func appendString(b, data []byte) (_ []byte, ok bool) {
+	b = append(b, '"')
 	plain := 0
 	for i := 0; i < len(data); {
 		if c := data[i]; c < utf8.RuneSelf {
@@ -93,7 +107,7 @@ func appendData(b, data []byte) []byte {
 		}
 		r, n := utf8.DecodeRune(data[i:])
 		if r == utf8.RuneError && n == 1 {
-			return appendBase64(b[:start], data)
+			return b, false
 		}
 		if r < 0xa0 || r == '\u2028' || r == '\u2029' {
 			b = append(b, data[plain:i]...)
@@ -102,7 +116,7 @@ func appendData(b, data []byte) []byte {
 		}
 		i += n
 	}
-	return append(append(b, data[plain:]...), '"')
+	return append(append(b, data[plain:]...), '"'), true
 }
 
 func appendEscape(b []byte, c byte) []byte {

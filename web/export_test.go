@@ -56,3 +56,12 @@ func (h *Handler) Renew() {
 	}
 	b.tellAll()
 }
+
+// AlsoOnChange has f called besides when somebody changes something; nothing may be served yet.
+func (h *Handler) AlsoOnChange(f func(id session.ID, what string)) {
+	tell := h.server.onChange
+	h.server.onChange = func(id session.ID, what string) {
+		tell(id, what)
+		f(id, what)
+	}
+}

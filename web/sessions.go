@@ -190,6 +190,7 @@ func (s *server) pin(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Hub.Pin(r.Context(), sum.ID, pinned); err != nil {
 		return err
 	}
+	s.changed(sum.ID, "pin")
 	writeJSON(w, http.StatusOK, map[string]any{"id": sum.ID, "pinned": pinned})
 	return nil
 }
@@ -203,6 +204,7 @@ func (s *server) remove(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.Logger.Info("a recording was removed", "session", sum.ID, "by", who(r).Name)
+	s.changed(sum.ID, "removed")
 	writeJSON(w, http.StatusOK, map[string]any{"id": sum.ID, "removed": true})
 	return nil
 }

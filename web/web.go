@@ -66,7 +66,7 @@ type route struct {
 type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
-var routes = [][]route{sessionRoutes, roomRoutes, serverRoutes, loginRoutes}
+var routes = [][]route{sessionRoutes, noteRoutes, findRoutes, roomRoutes, serverRoutes, loginRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
@@ -230,6 +230,7 @@ var (
 	errNoToken = errors.New("a valid token is needed: send the header Authorization: Bearer TOKEN; the administrator's lies " +
 		"in the file named token in the data folder. In a browser, sign in: by the link that \"switchboard console\" prints, " +
 		"or with a token")
+	errForbidden   = errors.New("not allowed")
 	errUnavailable = errors.New("not now")
 	errNotRecorded = errors.New("the session is not recorded (record: off): watch it while it is live")
 )
@@ -253,18 +254,18 @@ func statusOf(err error) (int, error) {
 		return http.StatusBadRequest, err
 	case errors.Is(err, errNoToken), errors.Is(err, errNoSignIn):
 		return http.StatusUnauthorized, err
-	case errors.Is(err, errForeignPage):
+	case errors.Is(err, errForeignPage), errors.Is(err, errForbidden):
 		return http.StatusForbidden, err
 	case errors.Is(err, errFailures):
 		return http.StatusTooManyRequests, err
 	case errors.Is(err, hub.ErrNotFound), errors.Is(err, recording.ErrNotFound), errors.Is(err, errNoRoom),
-		errors.Is(err, errNoConsole):
+		errors.Is(err, errNoConsole), errors.Is(err, hub.ErrNoNote):
 		return http.StatusNotFound, err
 	case errors.Is(err, errUnavailable):
 		return http.StatusServiceUnavailable, err
 	case errors.As(err, &ambiguous), errors.Is(err, hub.ErrNotLive), errors.Is(err, hub.ErrLive),
 		errors.Is(err, hub.ErrPinned), errors.Is(err, hub.ErrCannotSend), errors.Is(err, errNotRecorded),
-		errors.Is(err, errStreams):
+		errors.Is(err, errStreams), errors.Is(err, recording.ErrNotRecorded), errors.Is(err, hub.ErrTooManyNotes):
 		return http.StatusConflict, err
 	}
 	return http.StatusInternalServerError, err

@@ -40,6 +40,28 @@ type house struct {
 	base  string
 
 	changed func(id session.ID, what string)
+	changes changes
+}
+
+// changes is what the handler said that somebody changed.
+type changes struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (c *changes) add(id session.ID, what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.list = append(c.list, string(id)+" "+what)
+}
+
+// take is what was changed since the last take.
+func (c *changes) take() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := c.list
+	c.list = nil
+	return strings.Join(list, ", ")
 }
 
 // journal is what was logged.
@@ -93,6 +115,7 @@ func open(t testing.TB, change ...func(*web.Options)) *house {
 	}
 	h.web = web.New(opt)
 	h.changed = h.web.Changed
+	h.web.AlsoOnChange(h.changes.add)
 	server := web.Server(h.web, logger)
 	served := make(chan struct{})
 	go func() { defer close(served); server.Serve(ln) }()
