@@ -99,7 +99,9 @@ func (s *Store) writeNotes(path string, notes []session.Note) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	dir := filepath.Dir(path)
+	made := !exists(dir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	name := notesOf(path)
@@ -110,11 +112,13 @@ func (s *Store) writeNotes(path string, notes []session.Note) error {
 	if err := os.Rename(name+".tmp", name); err != nil {
 		return err
 	}
-	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) { // the folders above may be new as well
-		if err := syncDir(dir); err != nil || dir == s.sealedDir() {
+	for made && dir != s.sealedDir() { // those above may be new as well
+		if err := syncDir(dir); err != nil {
 			return err
 		}
+		dir = filepath.Dir(dir)
 	}
+	return syncDir(dir)
 }
 
 func writeDurably(path string, data []byte) error {
