@@ -51,6 +51,12 @@ func TestAWrongCommandLineIsOneLineThatSaysWhatToDo(t *testing.T) {
 		{[]string{"say", "x", "--hex", "--event", "e", "1"}, "can't be used together"},
 		{[]string{"say", "x", "--event", "e", "1", "hello"}, `argument 2 is no JSON: hello: write a text in two pairs of quotes`},
 		{[]string{"say", "x", "--event", "disconnect"}, "choose another"},
+		{[]string{"find", "x", ""}, "the text is empty"},
+		{[]string{"find", "x", "--hex", "4g"}, "is not a hex digit"},
+		{[]string{"find", "x", "--hex", "--case", "00"}, "can't be used together"},
+		{[]string{"find", "x", "a", "--limit", "10001"}, "must be from 1 to 10000"},
+		{[]string{"note", "x"}, "a text is needed"},
+		{[]string{"note", "x", "text", "--at", "noon"}, "must be a time from the session's start"},
 		{[]string{"export", "x", "--format", "mp4"}, "must be one of"},
 		{[]string{"connect", "127.0.0.1:8000"}, "must begin with tcp://, tls://, udp:// or unix://"},
 		{[]string{"connect", "tcp://127.0.0.1"}, "the port is missing"},
@@ -75,7 +81,8 @@ func TestHelpIsForEveryCommand(t *testing.T) {
 	if code != exitOK || !strings.Contains(out, "Usage: switchboard") {
 		t.Errorf("no arguments: got exit code %d, %q", code, out)
 	}
-	names := "serve check config console ls watch kick send rooms say play export pin unpin rm connect verify version"
+	names := "serve check config console ls watch kick send rooms say play find export note notes pin unpin rm connect " +
+		"verify version"
 	for _, name := range strings.Fields(names) {
 		code, help, said := runOnce(t, name, "--help")
 		if code != exitOK || !strings.HasPrefix(help, "Usage: switchboard "+name) || said != "" {

@@ -34,7 +34,10 @@ type commands struct {
 	Rooms   RoomsCmd   `cmd:"" help:"List rooms, or one room's members."`
 	Say     SayCmd     `cmd:"" help:"Say something to a room."`
 	Play    PlayCmd    `cmd:"" help:"Play a session back in its own time."`
+	Find    FindCmd    `cmd:"" help:"Find what passed in a session."`
 	Export  ExportCmd  `cmd:"" help:"Write a session's bytes or events to a file."`
+	Note    NoteCmd    `cmd:"" help:"Write a note about a session, or about a moment of it."`
+	Notes   NotesCmd   `cmd:"" help:"List a session's notes."`
 	Pin     PinCmd     `cmd:"" help:"Keep recordings from being removed."`
 	Unpin   UnpinCmd   `cmd:"" help:"Let retention remove recordings again."`
 	Rm      RmCmd      `cmd:"" help:"Remove recordings."`

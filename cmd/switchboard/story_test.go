@@ -92,7 +92,8 @@ func TestAnIDThatIsNotThereOrNotEnoughSaysSo(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"watch", "zzzzzzzz"}, {"play", "zzzzzzzz"}, {"export", "zzzzzzzz"},
-		{"send", "zzzzzzzz", "x"}, {"kick", "zzzzzzzz"}, {"pin", "zzzzzzzz"}, {"rm", "zzzzzzzz"}} {
+		{"send", "zzzzzzzz", "x"}, {"kick", "zzzzzzzz"}, {"pin", "zzzzzzzz"}, {"rm", "zzzzzzzz"},
+		{"find", "zzzzzzzz", "x"}, {"note", "zzzzzzzz", "x"}, {"notes", "zzzzzzzz"}} {
 		if said := s.refuses(args...); !strings.Contains(said, "zzzzzzzz") {
 			t.Errorf("%q: got %q", args, said)
 		}
@@ -133,6 +134,78 @@ func TestRecordingsArePinnedUnpinnedAndRemoved(t *testing.T) {
 		t.Errorf("rm: got %q", got)
 	}
 	s.await(0)
+}
+
+func TestWhatPassedIsFound(t *testing.T) {
+	s := open(t)
+	id := s.spoken("temperature=", "21.5\x1b\r\n", "\x00\xff")
+	out := strings.Split(s.do("find", id.Short(), "TEMPERATURE=21"), "\n")
+	if len(out) != 3 || !strings.Contains(out[0], `← received  #3     "temperature=21.5\x1b\r\n\x00`) ||
+		!strings.Contains(out[1], `→ sent      #4     "Hello\ntemperature=21.5\x1b\r\n`) {
+		t.Errorf("got %q", out)
+	}
+	if got := s.do("find", id.Short(), "--hex", "0d 0a:00", "--direction", "sent"); strings.Count(got, "\n") != 1 ||
+		!strings.Contains(got, "→ sent") {
+		t.Errorf("bytes: got %q", got)
+	}
+	if said := s.refuses("find", id.Short(), "Temperature", "--case"); !strings.Contains(said,
+		`"Temperature" is not found in `+string(id)) {
+		t.Errorf("what is not there: got %q", said)
+	}
+	code, text, said := runOnce(t, s.with("find", id.Short(), "e", "--limit", "2", "--json")...)
+	lines := strings.Split(text, "\n")
+	if code != exitOK || len(lines) != 4 || !strings.Contains(lines[0], `"match":"e"`) ||
+		lines[2] != `{"done":true,"hits":2,"complete":false}` || !strings.Contains(said, "the first 2") {
+		t.Errorf("with a limit: got exit code %d, %q, %q", code, text, said)
+	}
+}
+
+func TestNotesAreWrittenAndListedWithTheMomentsThatTheyAreAbout(t *testing.T) {
+	s := open(t)
+	s.dial("hello", "Hello client!")
+	id := s.await(1)[0].ID
+	if _, out, said := runOnce(t, s.with("notes", id.Short())...); out != "" || !strings.Contains(said, "has no notes") {
+		t.Errorf("none yet: got %q, %q", out, said)
+	}
+	for _, args := range [][]string{{"the pump stops\x1b[2J", "--at", "1m30s"}, {"--at", "0:05"}, {"seen by the day shift"}} {
+		if got := s.do(append([]string{"note", id.Short()}, args...)...); got != string(id)+" noted\n" {
+			t.Errorf("note %q: got %q", args, got)
+		}
+	}
+	lines := strings.Split(s.do("notes", id.Short()), "\n")
+	if len(lines) != 5 || !strings.Contains(lines[1], "seen by the day shift") ||
+		!strings.HasPrefix(lines[2], "0:05.000  admin") || !strings.HasSuffix(lines[3], `the pump stops\x1b[2J`) {
+		t.Errorf("got %q", lines)
+	}
+	var list []session.Note
+	if err := json.Unmarshal([]byte(s.do("notes", id.Short(), "--json")), &list); err != nil || len(list) != 3 ||
+		list[2].By != "admin" || *list[2].At != 90_000_000 {
+		t.Errorf("as JSON: %+v, %v", list, err)
+	}
+}
+
+func TestNotesOutliveTheServerAndItsIndex(t *testing.T) {
+	s := open(t)
+	id := s.spoken("one\n")
+	s.do("note", id.Short(), "keep this in mind")
+	if err := s.sb.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if out := s.do("verify"); !strings.Contains(out, "were checked") {
+		t.Errorf("verify: got %q", out)
+	}
+	if err := os.Remove(filepath.Join(s.conf.Data, "index.db")); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	s.await(1, "--recorded")
+	if got := s.do("notes", id.Short()); !strings.Contains(got, "keep this in mind") {
+		t.Errorf("got %q", got)
+	}
+	s.do("rm", id.Short())
+	if left, _ := filepath.Glob(filepath.Join(s.conf.Data, "recordings/*/*/*/*", string(id)+"*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
 }
 
 func TestExportGivesTheExactBytes(t *testing.T) {
