@@ -189,3 +189,17 @@ export async function openPage(t, browser, options = {}) {
   });
   return page;
 }
+
+/** Steps that build on each other: behind one that failed the others are passed over. */
+export function story(t) {
+  let failed = false;
+  return (name, step) =>
+    t.test(name, { skip: failed && 'a step before has failed' }, async () => {
+      try {
+        await step();
+      } catch (e) {
+        failed = true;
+        throw e;
+      }
+    });
+}

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { test } from 'node:test';
-import { House, openBrowser, openPage } from './house.mjs';
+import { House, openBrowser, openPage, story } from './house.mjs';
 
 test('a story of sockets in the console', async (t) => {
+  const step = story(t);
   const browser = await openBrowser(t);
   // A real upstream, which answers what it is asked.
   const upstream = net.createServer((c) => {
@@ -24,7 +25,7 @@ test('a story of sockets in the console', async (t) => {
   const client = await house.dial('gateway');
   let id = '';
 
-  await t.test('the printed link signs in, once', async () => {
+  await step('the printed link signs in, once', async () => {
     await page.goto(house.link);
     await page.getByText(client.address).first().waitFor();
     assert.equal(new URL(page.url()).hash, '', 'the code has gone from the address');
@@ -34,7 +35,7 @@ test('a story of sockets in the console', async (t) => {
     assert.match(await other.getByRole('alert').innerText(), /has been used/);
   });
 
-  await t.test('a client that connects appears by itself, and is found by typing', async () => {
+  await step('a client that connects appears by itself, and is found by typing', async () => {
     const second = await house.dial('echo');
     await page.getByText(second.address).first().waitFor();
     await page.keyboard.press('/');
@@ -45,7 +46,7 @@ test('a story of sockets in the console', async (t) => {
     second.close();
   });
 
-  await t.test('it is watched as it talks, in both directions', async () => {
+  await step('it is watched as it talks, in both directions', async () => {
     await page.getByRole('link', { name: client.address }).first().click();
     await page.waitForURL(/\/sessions\//);
     id = new URL(page.url()).pathname.split('/')[2];
@@ -62,7 +63,7 @@ test('a story of sockets in the console', async (t) => {
     await page.waitForFunction(() => document.querySelector('[role=log]').innerText.includes('个字'));
   });
 
-  await t.test('what is sent asks for a confirmation that says to whom, and reaches the client', async () => {
+  await step('what is sent asks for a confirmation that says to whom, and reaches the client', async () => {
     await page.keyboard.press('i');
     await page.keyboard.type('from the console');
     await page.keyboard.press('Enter');
@@ -71,7 +72,7 @@ test('a story of sockets in the console', async (t) => {
     await dialog.getByRole('button', { name: 'Send', exact: true }).click();
     await client.hears('from the console\n');
     await page.getByRole('log').getByText('from the console').waitFor();
-    await page.getByLabel('As').selectOption('hex');
+    await page.getByLabel('As', { exact: true }).selectOption('hex');
     const box = page.getByLabel(/What to send/);
     await box.fill('de ad be e');
     await box.press('Enter');
@@ -82,13 +83,14 @@ test('a story of sockets in the console', async (t) => {
     await client.hears(Buffer.from([0xde, 0xad, 0xbe, 0xef]));
   });
 
-  await t.test('a mark is kept with its author, and other viewers see it', async () => {
+  await step('a mark is kept with its author, and other viewers see it', async () => {
     const other = await (await page.context()).newPage();
     await other.goto(house.url + '/sessions/' + id);
     await other.getByRole('log').getByText('ping 1', { exact: true }).waitFor();
     await other.getByRole('button', { name: 'Notes' }).click();
-    await page.keyboard.press('Escape');
-    await page.keyboard.press('m');
+    await page.bringToFront();
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: 'Mark this moment' }).click();
     await page.keyboard.type('here it said ping');
     await page.keyboard.press('Enter');
     await other.getByText('here it said ping').waitFor();
@@ -96,7 +98,7 @@ test('a story of sockets in the console', async (t) => {
     await other.close();
   });
 
-  await t.test('a live session is rewound while it runs, and followed again', async () => {
+  await step('a live session is rewound while it runs, and followed again', async () => {
     await page.keyboard.press('Home');
     await page.getByRole('log').getByText('ping 1', { exact: true }).waitFor({ state: 'hidden' });
     client.say('while you looked back\n');
@@ -106,7 +108,7 @@ test('a story of sockets in the console', async (t) => {
     await page.getByRole('log').getByText('answer to while you looked back').waitFor();
   });
 
-  await t.test('a kick ends it, and the cause is seen by whom and why', async () => {
+  await step('a kick ends it, and the cause is seen by whom and why', async () => {
     await page.getByRole('button', { name: 'Kick' }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Reason').fill('maintenance');
@@ -116,11 +118,11 @@ test('a story of sockets in the console', async (t) => {
     await page.locator('header').getByText('kicked').waitFor();
   });
 
-  await t.test('the recording plays back with its own timing, steps, and is searched', async () => {
+  await step('the recording plays back with its own timing, steps, and is searched', async () => {
     await page.keyboard.press('Home');
     const said = page.getByRole('log');
     await said.getByText('ping 1', { exact: true }).waitFor({ state: 'hidden' });
-    await page.getByLabel('Speed').selectOption('64');
+    await page.getByLabel('Speed', { exact: true }).selectOption('64');
     await page.getByRole('button', { name: 'Play', exact: true }).click();
     await said.getByText('Ended: kicked by admin').waitFor();
     await page.getByRole('button', { name: 'Play', exact: true }).waitFor(); // it stands at the end
@@ -137,7 +139,7 @@ test('a story of sockets in the console', async (t) => {
     await said.locator('.current mark').getByText('ping 1').waitFor();
   });
 
-  await t.test('a link to a moment shows that moment, to whoever follows it', async () => {
+  await step('a link to a moment shows that moment, to whoever follows it', async () => {
     await page.getByRole('button', { name: 'Link to this moment' }).click();
     await page.getByText('The link to this moment is copied.').waitFor();
     const link = await page.evaluate(() => navigator.clipboard.readText());
@@ -151,7 +153,7 @@ test('a story of sockets in the console', async (t) => {
     await other.close();
   });
 
-  await t.test('the language is switched, and stays', async () => {
+  await step('the language is switched, and stays', async () => {
     await page.getByRole('button', { name: 'Settings' }).click();
     await page.getByRole('button', { name: '中文' }).click();
     await page.keyboard.press('Escape');
@@ -164,7 +166,7 @@ test('a story of sockets in the console', async (t) => {
     await page.keyboard.press('Escape');
   });
 
-  await t.test('a restart of the server is said at once and survived: nothing is shown twice or missed', async () => {
+  await step('a restart of the server is said at once and survived: nothing is shown twice or missed', async () => {
     const echo = await house.dial('echo');
     await page.goto(house.url + '/');
     await page.getByRole('link', { name: echo.address }).first().click();
