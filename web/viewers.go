@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/auth"
@@ -20,6 +21,8 @@ type viewers struct {
 	io     *socketio.Server
 	space  *socketio.Namespace
 	board  *board
+
+	greeting sync.Mutex // held from hello until the viewer is in greeted: who has got the one misses no change
 }
 
 // viewer is one of them. What it does is done in its client's goroutine.
@@ -121,9 +124,13 @@ func (v *viewers) identify(sock *socketio.Socket) (auth.Identity, error) {
 // told.
 func (v *viewers) recheck() {
 	for _, sock := range v.space.Sockets() {
-		if id, err := v.identify(sock); err != nil || id != viewerOf(sock).who {
-			sock.Disconnect()
-		}
+		v.recheckOne(sock)
+	}
+}
+
+func (v *viewers) recheckOne(sock *socketio.Socket) {
+	if id, err := v.identify(sock); err != nil || id != viewerOf(sock).who {
+		sock.Disconnect()
 	}
 }
 
@@ -140,13 +147,18 @@ type failure struct {
 // greet tells the viewer where it is, before anything else.
 func (v *viewers) greet(sock *socketio.Socket) {
 	s, who := v.server, viewerOf(sock).who
+	v.greeting.Lock()
+	defer v.greeting.Unlock()
 	sock.Emit("hello", map[string]any{"version": s.Version, "node": s.Node, "start": s.Start.UnixMicro(),
 		"now": time.Now().UnixMicro(), "name": who.Name, "role": who.Role, "build": s.build()})
 	sock.Join(greeted)
+	v.recheckOne(sock) // the tokens may have been replaced since it was let in
 }
 
 // changed tells all viewers that somebody changed something about a session.
 func (v *viewers) changed(id session.ID, what string) {
+	v.greeting.Lock()
+	defer v.greeting.Unlock()
 	v.space.To(greeted).Emit("changed", map[string]any{"id": id, "what": what})
 }
 
