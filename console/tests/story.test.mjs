@@ -93,6 +93,7 @@ test('a story of sockets in the console', async (t) => {
     await page.getByRole('button', { name: 'Mark this moment' }).click();
     await page.keyboard.type('here it said ping');
     await page.keyboard.press('Enter');
+    await other.bringToFront(); // a page behind another one is not drawn
     await other.getByText('here it said ping').waitFor();
     await other.getByText(/^admin, /).waitFor();
     await other.close();

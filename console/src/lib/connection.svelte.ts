@@ -1,6 +1,6 @@
 import { io, type Socket } from 'socket.io-client';
 import type { Hello, Role } from './types';
-import { ApiError, whenSignedOut } from './api';
+import { api, ApiError, whenSignedOut } from './api';
 
 type State = 'connecting' | 'online' | 'lost' | 'signed out';
 
@@ -96,6 +96,7 @@ class Connection {
     this.lostAt = 0;
     this.state = 'online';
     for (const f of [...this.starts]) f();
+    void api.get('/me').catch(() => {}); // renews the cookie of a page that asks for nothing else
   }
 
   private lost(): void {

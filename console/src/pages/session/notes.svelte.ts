@@ -6,6 +6,8 @@ import type { Note } from '../../lib/types';
 /** A session's notes and marks, as all who look at it see them. */
 export class Notes {
   list = $state.raw<Note[]>([]);
+  /** A mark whose text is being written: its place, µs since the session's start. */
+  draft = $state<number>();
 
   constructor(private readonly id: string) {}
 

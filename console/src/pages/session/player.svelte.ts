@@ -19,6 +19,8 @@ export const speeds = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64];
 
 /** Bytes that may be under way, so that playing at any speed does not wait for the server. */
 const playWindow = 1 << 20;
+/** The least time between batches, ms: short, since a seek waits for several. */
+const pace = 2;
 /** A silence as long (µs) is skipped, but for its last part. */
 const silence = 1_500_000;
 const lead = 400_000;
@@ -191,7 +193,7 @@ export class Player {
     const mine = (): boolean => this.stream === stream;
     const stream: EventStream = new EventStream(
       this.id,
-      { ...from, back: this.view.back, window: playWindow },
+      { ...from, back: this.view.back, window: playWindow, pace },
       {
         begun: (b) => {
           this.know(b.summary);

@@ -1,1 +1,0 @@
-import{A as e,D as t,K as n,O as r,V as i,W as a,et as o,it as s,n as c,tt as l}from"./disclose-version-C-z27EvR.js";var u=e(`<div class="page"><h1> </h1></div>`);function d(e,d){l(d,!0);let f=c(d,`parts`,19,()=>[]);var p=u(),m=a(p),h=n(m);s(p),i(e=>t(h,`Wall ${e??``}`),[()=>f().join(` `)]),r(e,p),o()}export{d as default};

@@ -1,0 +1,1 @@
+var e=new Set,t,n=0;function r(r){return e.add(r),t??=setTimeout(i,Math.max(0,n+250-performance.now())),()=>e.delete(r)}function i(){t=void 0,n=performance.now();let r=[...e];e.clear();for(let e of r)e()}export{r as t};
