@@ -66,7 +66,7 @@ type route struct {
 type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
-var routes = [][]route{sessionRoutes, noteRoutes, findRoutes, roomRoutes, serverRoutes, loginRoutes}
+var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, roomRoutes, serverRoutes, loginRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
