@@ -20,7 +20,7 @@ func (s *server) listeners(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// disk is the file system of the data folder, in bytes.
+// disk is the file system of the data folder, in bytes; 0 where it is not known.
 type disk struct {
 	Free  uint64 `json:"free"` // for who runs the server
 	Total uint64 `json:"total"`
@@ -32,18 +32,16 @@ func (s *server) server(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	health, _ := s.healthNow()
-	answer := map[string]any{"version": s.Version, "node": s.Node, "data": s.Data, "start": s.Start.UnixMicro(),
-		"listeners": len(s.Hub.Listeners()), "stats": stats, "health": health, "url": urlOf(r),
+	_, memory := usage()
+	if math.IsNaN(memory) {
+		memory = 0
+	}
+	writeJSON(w, http.StatusOK, map[string]any{
+		"version": s.Version, "node": s.Node, "data": s.Data, "url": urlOf(r), "start": s.Start.UnixMicro(),
+		"listeners": len(s.Hub.Listeners()), "stats": stats, "health": health, "disk": diskOf(s.Data),
 		"retention": map[string]any{"max_age": s.Retention.MaxAge.Seconds(), "max_size": s.Retention.MaxSize},
-		"cpus":      runtime.GOMAXPROCS(0), "goroutines": runtime.NumGoroutine(), "go": runtime.Version(),
-		"os": runtime.GOOS + "/" + runtime.GOARCH}
-	if d, known := diskOf(s.Data); known {
-		answer["disk"] = d
-	}
-	if _, memory := usage(); !math.IsNaN(memory) {
-		answer["memory"] = int64(memory)
-	}
-	writeJSON(w, http.StatusOK, answer)
+		"memory":    int64(memory), "cpus": runtime.GOMAXPROCS(0), "goroutines": runtime.NumGoroutine(),
+		"go": runtime.Version(), "os": runtime.GOOS + "/" + runtime.GOARCH})
 	return nil
 }
 
