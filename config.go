@@ -103,6 +103,7 @@ type ListenerConfig struct {
 	KeepAlive  string     `yaml:"keepalive"`    // silence before TCP probes; default 15s
 	WriteLimit string     `yaml:"write_limit"`  // bytes that may wait for a slow reader; default 1MiB
 	TLS        *TLSConfig `yaml:"tls"`          // for tls://, ws:// and socketio://
+	Terminal   string     `yaml:"terminal"`     // 80x24, columns and rows, if what is sent to clients is the screen of a terminal
 
 	Origins    []string        `yaml:"origins"`     // ws, socketio: other origins whose pages may connect, as in http://127.0.0.1:*
 	MaxMessage string          `yaml:"max_message"` // ws, socketio: bytes of one message; default 1MiB, socketio 1MB

@@ -72,7 +72,12 @@ func TestEachMistakeIsToldWithItsPlaceAndItsMend(t *testing.T) {
 		"http: {tokens: [{name: admin, role: viewer}]}":                    `"admin" is the token in the data folder`,
 		"http: {tokens: [{name: x}, {name: x}]}":                           `two tokens are called "x"`,
 		"recording: {retention: {max_size: much}}":                         `"much" is no size`,
-		"node: My Node":             "only a-z and 0-9",
+		"node: My Node": "only a-z and 0-9",
+		listing("a", "tcp://h:1", "sink, terminal: big"):     `"big" is no size of a terminal: write columns and rows, as in 80x24`,
+		listing("a", "tcp://h:1", "sink, terminal: 80x0"):    `"80x0" is no size of a terminal`,
+		listing("a", "tcp://h:1", "sink, terminal: 1001x24"): "each from 1 to 1000",
+		listing("a", "tcp://h:1", "sink, terminal: +80x24"):  `"+80x24" is no size of a terminal`,
+		listing("a", "tcp://h:1", "sink, terminal: 80X24"):   `"80X24" is no size of a terminal`,
 		"listeners: 5":              "x.yaml:1:12",
 		"http: {proxies: [nginx]}":  `x.yaml:1:18: http.proxies[0]: "nginx" is no address and no network`,
 		"http: {hosts: ['a.b:80']}": `x.yaml:1:16: http.hosts[0]: "a.b:80" is no name of a host`,
@@ -138,6 +143,8 @@ func TestWhatIsNoMistakePasses(t *testing.T) {
 		listing("a", "ws://h:1/x", "echo") + item("b", "socketio://h:1", "room"),
 		listing("a", "socketio://h:1", "room, socketio: {max_per_address: -1, handshake_rate: -1, message_rate: 0.5}"),
 		listing("a", "socketio://h:1", "room, max_message: 1MB"),
+		listing("a", "tcp://h:1", "sink, terminal: 80x24"),
+		listing("a", "tcp://h:1", "sink, terminal: 1000x1"),
 		"rooms: [{name: a, events: {'*': '*'}, history: {max_bytes: 1MiB}}]\n" + listing("a", "tcp://h:1", "room"),
 	} {
 		if _, err := ParseConfig("x.yaml", []byte(text)); err != nil {

@@ -119,7 +119,8 @@ func (l *ListenerConfig) forHub(addr transport.Address) hub.ListenerConfig {
 	idle, _ := ParseDuration(cmp.Or(l.Idle, "0s"))
 	limit, _ := ParseSize(cmp.Or(l.WriteLimit, "0"))
 	return hub.ListenerConfig{Name: l.Name, Address: l.Listen, Transport: addr.Transport, Service: l.Service,
-		Record: l.record(), OnFailure: l.onFailure(), Idle: idle, Max: l.Max, WriteLimit: int(limit)}
+		Record: l.record(), OnFailure: l.onFailure(), Idle: idle, Max: l.Max, WriteLimit: int(limit),
+		Terminal: l.Terminal}
 }
 
 // service makes what the listener does with its sessions.

@@ -45,6 +45,8 @@ type Switchboard struct {
 	token string // the administrator's
 	web   *web.Handler
 
+	retention hub.Retention
+
 	mu       sync.Mutex
 	lines    map[string]*line // by name
 	wrapped  map[string]*hub.Listener
@@ -125,8 +127,9 @@ func (sb *Switchboard) openData() error {
 	}
 	age, _ := ParseDuration(cmp.Or(sb.conf.Recording.Retention.MaxAge, "0s"))
 	size, _ := ParseSize(cmp.Or(sb.conf.Recording.Retention.MaxSize, "0"))
+	sb.retention = hub.Retention{MaxAge: age, MaxSize: size}
 	sb.hub, err = hub.New(hub.Options{Node: sb.node, Store: sb.store, Index: sb.index, Inbox: inbox, Bus: sb.bus,
-		Retention: hub.Retention{MaxAge: age, MaxSize: size}, MaxConnections: sb.conf.Limits.Connections, Logger: sb.logger})
+		Retention: sb.retention, MaxConnections: sb.conf.Limits.Connections, Logger: sb.logger})
 	if err != nil {
 		return err
 	}
@@ -211,7 +214,7 @@ func nodeName(dir, configured string) (string, error) {
 // openHTTP listens where the console and REST are served.
 func (sb *Switchboard) openHTTP() error {
 	opt := web.Options{Hub: sb.hub, Rooms: sb.rooms, Auth: sb.auth, Version: sb.version, Node: sb.node,
-		Data: sb.conf.Data, Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger}
+		Data: sb.conf.Data, Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger, Retention: sb.retention}
 	if sb.conf.HTTP.HasConsole() {
 		opt.Secret = sb.token
 	}

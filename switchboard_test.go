@@ -239,6 +239,29 @@ func TestAReloadKeepsTheConnectionsOfListenersThatStay(t *testing.T) {
 	}
 }
 
+func TestASessionOfATerminalSaysHowLargeItIs(t *testing.T) {
+	line := switchboard.ListenerConfig{Name: "line", Listen: "tcp://127.0.0.1:0", Service: "sink", Terminal: "80x24"}
+	dir := t.TempDir()
+	sb := start(t, dir, line)
+	first := dial(t, "tcp", sb.Addr("line"))
+	began := sessions(t, sb, session.Live, 1)[0]
+	line.Terminal = "132x43"
+	if err := sb.Reload(switchboard.Config{Data: dir, HTTP: switchboard.HTTPConfig{Listen: "127.0.0.1:0"},
+		Listeners: []switchboard.ListenerConfig{line}}); err != nil {
+		t.Fatal(err)
+	}
+	dial(t, "tcp", sb.Addr("line"))
+	for _, sum := range sessions(t, sb, session.Live, 2) {
+		if want := map[bool]string{true: "80x24", false: "132x43"}[sum.ID == began.ID]; sum.Terminal != want {
+			t.Errorf("%s has a terminal of %q; want %s", sum.ID, sum.Terminal, want)
+		}
+	}
+	first.Close()
+	if ended := sessions(t, sb, session.Recorded, 1)[0]; ended.Terminal != "80x24" {
+		t.Errorf("once recorded it has a terminal of %q; want 80x24", ended.Terminal)
+	}
+}
+
 func TestAnAddressInUseNamesTheListenerAndLeavesNothingBehind(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

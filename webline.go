@@ -190,7 +190,7 @@ func (sb *Switchboard) recordOfRoom(name string) string {
 // sameWeb reports whether a path's handler can stay as it is.
 func sameWeb(a, b ListenerConfig) bool {
 	for _, c := range []*ListenerConfig{&a, &b} {
-		c.Record, c.OnFailure, c.Idle, c.Max = "", "", "", 0
+		c.Record, c.OnFailure, c.Idle, c.Max, c.Terminal = "", "", "", 0, ""
 	}
 	return reflect.DeepEqual(a, b)
 }

@@ -26,6 +26,7 @@ type ListenerConfig struct {
 	Idle       time.Duration // silence in both directions that ends a session; 0: never
 	Max        int           // sessions at once; 0: no limit of its own
 	WriteLimit int           // bytes that may wait for a far end that reads slowly; 0: 1 MiB
+	Terminal   string        // COLSxROWS, if what is sent is the screen of a terminal
 }
 
 // DefaultWriteLimit is how many bytes may wait for a far end that reads slowly.

@@ -162,23 +162,6 @@ func (h *Hub) remove(ctx context.Context, sum session.Summary) error {
 	return h.index.Delete(ctx, sum.ID)
 }
 
-// NumberAt is the number of the session's first event at or after a Unix time in µs.
-func (h *Hub) NumberAt(ctx context.Context, id session.ID, us int64) (uint64, error) {
-	if log := h.liveLog(id); log != nil {
-		return log.NumberAt(us)
-	}
-	sum, err := h.Find(ctx, string(id))
-	if err != nil {
-		return 0, err
-	}
-	r, err := h.store.Recording(sum.ID, sum.Start)
-	if err != nil {
-		return 0, err
-	}
-	defer r.Close()
-	return r.NumberAt(us)
-}
-
 // Kick ends a live session on any node, as somebody's deed. ErrNotLive if it is not live.
 func (h *Hub) Kick(ctx context.Context, id session.ID, by, reason string) error {
 	if id.Node() != h.node {

@@ -91,7 +91,8 @@ func (s *Session) ID() session.ID { return s.id }
 // Info is what is known of the session; Name is the newest.
 func (s *Session) Info() session.Info {
 	info := session.Info{ID: s.id, Listener: s.conf.Name, Service: s.conf.Service, Transport: s.conf.Transport,
-		Local: localOf(s.conn), Remote: remoteOf(s.conn), Start: s.start, Record: s.conf.Record}
+		Local: localOf(s.conn), Remote: remoteOf(s.conn), Start: s.start, Record: s.conf.Record,
+		Terminal: s.conf.Terminal}
 	if name := s.name.Load(); name != nil {
 		info.Name = *name
 	}

@@ -27,7 +27,8 @@ func sample(i int) session.Summary {
 		Totals: session.Totals{ReceivedBytes: 1, ReceivedEvents: 2, SentBytes: 3, SentEvents: 4}}
 	s.Info = session.Info{ID: session.ID(fmt.Sprintf("%012d-n1", i)), Listener: "l", Service: "echo", Transport: "tcp",
 		Local: "a", Remote: fmt.Sprintf("10.0.0.%d:1", i),
-		Name: fmt.Sprintf("Gerät %d 设备", i), Start: int64(1000 + i), Record: session.RecordOn}
+		Name: fmt.Sprintf("Gerät %d 设备", i), Start: int64(1000 + i), Record: session.RecordOn,
+		Terminal: "80x24"}
 	return s
 }
 

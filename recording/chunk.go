@@ -20,6 +20,9 @@ type chunk struct {
 	t0, t1 int64
 	flags  uint8
 	since  time.Time // when the first event came
+
+	received, sent int64  // bytes that passed in it; of sent, more may have been taken back than it has
+	passed         passed // what its record says of them; set when it is submitted
 }
 
 // Sizes of chunk memory. The first is for sessions that say little; the last is for bulk: one read may fill it.
@@ -50,7 +53,7 @@ func (c *chunk) release() {
 	if c.refs.Add(-1) > 0 {
 		return
 	}
-	c.log, c.n, c.count, c.first, c.flags = nil, 0, 0, 0, 0
+	c.log, c.n, c.count, c.first, c.flags, c.received, c.sent = nil, 0, 0, 0, 0, 0, 0
 	if c.class != ownClass {
 		pools[c.class].Put(c)
 	}

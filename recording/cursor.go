@@ -138,10 +138,7 @@ var errSealed = errors.New("the recording has a file of its own now")
 
 // openSealed goes on in the file that the log became.
 func (c *Cursor) openSealed() error {
-	c.log.mu.Lock()
-	path := c.log.seldom().sealed
-	c.log.mu.Unlock()
-	rec, err := openSealed(path)
+	rec, err := c.log.file()
 	if err != nil {
 		return err
 	}
@@ -253,24 +250,36 @@ func (c *Cursor) fromMemory(p *chunk, n int) ([]session.Event, error) {
 }
 
 // NumberAt is the number of the first event at or after a Unix time in µs; one more than the last if there is none.
-func (l *Log) NumberAt(us int64) (uint64, error) {
+func (l *Log) NumberAt(us int64) (n uint64, err error) {
+	err = l.settled(func() error { n, err = l.numberAt(us); return err },
+		func(r *Recording) error { n, err = r.NumberAt(us); return err })
+	return n, err
+}
+
+// file opens the file that the log became.
+func (l *Log) file() (*Recording, error) {
+	l.mu.Lock()
+	path := l.seldom().sealed
+	l.mu.Unlock()
+	return openSealed(path)
+}
+
+// settled asks the log, again while its chunks move, and once it is sealed its file.
+func (l *Log) settled(ask func() error, askFile func(*Recording) error) error {
 	for {
-		n, err := l.numberAt(us)
+		err := ask()
 		switch {
 		case errors.Is(err, errMoved):
 			continue
 		case errors.Is(err, errSealed):
-			l.mu.Lock()
-			path := l.seldom().sealed
-			l.mu.Unlock()
-			r, err := openSealed(path)
+			r, err := l.file()
 			if err != nil {
-				return 0, err
+				return err
 			}
 			defer r.Close()
-			return r.NumberAt(us)
+			return askFile(r)
 		}
-		return n, err
+		return err
 	}
 }
 

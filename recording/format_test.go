@@ -17,7 +17,7 @@ func exampleFile() []byte {
 	putEventHeader(payload, session.Received, 2, 0)
 	copy(payload[eventHeader:], "hi")
 	h := header{payloadCRC: checksum(payload), length: 10, raw: 10, count: 1, first: 2, t0: 1700000000000000,
-		t1: 1700000000000000, id: "4tq9m2xk7bfd-n1"}
+		t1: 1700000000000000, flags: flagPassed, passed: passed{received: 2}, id: "4tq9m2xk7bfd-n1"}
 	w := sealWriter{buf: []byte(sealedMagic)}
 	at := w.at()
 	record := make([]byte, headerSize)
@@ -25,7 +25,8 @@ func exampleFile() []byte {
 	w.buf = append(append(w.buf, record...), payload...)
 	indexAt := w.at()
 	w.buf = appendIndex(w.buf, []indexEntry{{id: h.id, ref: chunkRef{off: at, length: headerSize + h.length,
-		count: h.count, first: h.first, t0: h.t0, span: spanOf(h.t0, h.t1)}}})
+		count: h.count, first: h.first, t0: h.t0, span: spanOf(h.t0, h.t1), flags: h.flags,
+		passed: h.passed}}})
 	indexLen := int(w.at() - indexAt)
 	return appendTrailer(append(w.buf, "{}"...), indexAt, indexLen, []byte("{}"))
 }

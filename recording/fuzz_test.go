@@ -43,6 +43,12 @@ func FuzzRecords(f *testing.F) {
 		}
 		defer r.Close()
 		r.NumberAt(1)
+		if a, err := r.Activity(t.Context(), 0, 0, 10); err != nil || len(a.Sent) == 0 || len(a.Sent) > 10 {
+			t.Fatalf("Activity: %+v, %v", a, err)
+		}
+		if n, err := r.Before(5, 1000); n == 0 || n > 5 || err != nil {
+			t.Fatalf("Before: %d, %v", n, err)
+		}
 		last := uint64(0)
 		for c, i := r.Cursor(1), 0; i < 10_000; i++ {
 			events, err := c.TryNext()

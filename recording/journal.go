@@ -127,7 +127,7 @@ func (s *Store) pack(b *batch, encoder *zstd.Encoder) {
 			}
 		}
 		h := header{payloadCRC: checksum(payload), length: uint32(len(payload)), raw: uint32(len(raw)), count: c.count,
-			first: c.first, t0: c.t0, t1: c.t1, flags: flags, id: c.log.id}
+			first: c.first, t0: c.t0, t1: c.t1, flags: flags, passed: c.passed, id: c.log.id}
 		at := len(b.headers)
 		b.headers = append(b.headers, make([]byte, headerSize)...)
 		h.put(b.headers[at:])
@@ -199,7 +199,7 @@ func (s *Store) committed(b *batch, seg *segment, off int64) {
 	for i, c := range b.chunks {
 		length := headerSize + len(b.payload(i))
 		ref := chunkRef{seg: seg, off: off, length: uint32(length), count: c.count, first: c.first, t0: c.t0,
-			span: spanOf(c.t0, c.t1), flags: c.flags}
+			span: spanOf(c.t0, c.t1), flags: c.flags, passed: c.passed}
 		off += int64(length)
 		freed += int64(len(c.buf))
 		c.log.onDisk(c, ref)

@@ -128,15 +128,12 @@ func (l *Log) append(k session.Kind, data []byte) (uint64, error) {
 		return 0, err
 	}
 	if c == nil {
-		return l.miss(k, len(data)), nil
+		return l.miss(k, data), nil
 	}
 	copy(c.buf[c.n+eventHeader:], data)
 	number := l.commitEvent(c, k, len(data), time.Now())
 	if k == session.Named {
 		l.needRare().name = string(data)
-	}
-	if k == session.Delivered || k == session.Unsent {
-		l.totals.CountEvent(k, data)
 	}
 	if k == session.Opened || k == session.Resized || l.strict {
 		l.submit()
@@ -168,7 +165,7 @@ func (l *Log) Fill(k session.Kind, read func(p []byte) (int, error)) (Held, erro
 	}
 	data := c.buf[c.n+eventHeader : c.n+eventHeader+n : c.n+eventHeader+n]
 	if unrecorded {
-		return Held{Data: data, Number: l.miss(k, n), chunk: c.hold()}, nil
+		return Held{Data: data, Number: l.miss(k, data), chunk: c.hold()}, nil
 	}
 	h := Held{Data: data, chunk: c.hold()}
 	h.Number = l.commitEvent(c, k, n, time.Now())
@@ -240,7 +237,7 @@ func (l *Log) reuse(c *chunk, need int) bool {
 	if l.recorded() || l.watchers.Load() > 0 || c.refs.Load() > 1 || need > len(c.buf) || l.class > c.class {
 		return false
 	}
-	c.n, c.count, c.first = 0, 0, 0
+	c.n, c.count, c.first, c.received, c.sent = 0, 0, 0, 0, 0
 	return true
 }
 
@@ -264,6 +261,7 @@ func (l *Log) commitEvent(c *chunk, k session.Kind, n int, at time.Time) uint64 
 		}
 	}
 	putEventHeader(c.buf[c.n:], k, n, uint32(us-c.t0))
+	data := c.buf[c.n+eventHeader:][:n]
 	c.n += eventHeader + n
 	c.count++
 	c.t1 = us
@@ -276,7 +274,9 @@ func (l *Log) commitEvent(c *chunk, k session.Kind, n int, at time.Time) uint64 
 	number := l.next
 	l.next++
 	l.last = us
-	l.tally(k, n, us)
+	before := l.totals
+	l.tally(k, data, us)
+	c.tally(k, n, &before, &l.totals)
 	l.wake()
 	if c.n >= l.store.opt.ChunkSize {
 		l.grow(c)
@@ -285,8 +285,8 @@ func (l *Log) commitEvent(c *chunk, k session.Kind, n int, at time.Time) uint64 
 	return number
 }
 
-func (l *Log) tally(k session.Kind, n int, us int64) {
-	l.totals.Count(k, n)
+func (l *Log) tally(k session.Kind, data []byte, us int64) {
+	l.totals.CountEvent(k, data)
 	switch k {
 	case session.Received:
 		l.received = us
@@ -296,10 +296,10 @@ func (l *Log) tally(k session.Kind, n int, us int64) {
 }
 
 // miss counts an event that cannot be recorded now; l.mu is held. It takes no number: the gap will.
-func (l *Log) miss(k session.Kind, n int) uint64 {
-	l.tally(k, n, time.Now().UnixMicro())
+func (l *Log) miss(k session.Kind, data []byte) uint64 {
+	l.tally(k, data, time.Now().UnixMicro())
 	l.needRare().lost.Events++
-	l.needRare().lost.Bytes += uint64(n)
+	l.needRare().lost.Bytes += uint64(len(data))
 	l.store.unrecorded.Add(1)
 	return 0
 }
@@ -326,6 +326,7 @@ func (l *Log) submit() {
 		c.release()
 		return
 	}
+	c.sum()
 	if l.recorded() {
 		l.pending = append(l.pending, c)
 		l.store.enqueue(c)

@@ -22,6 +22,7 @@ const (
 	flagZstd   = 1 << 0 // the payload is compressed
 	flagOpens  = 1 << 1 // holds the Opened event
 	flagCloses = 1 << 2 // holds the Closed event
+	flagPassed = 1 << 3 // it is known how many bytes passed: see passed
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -35,6 +36,7 @@ type header struct {
 	first      uint64 // number of the first event
 	t0, t1     int64  // times of the first and the last event, Unix µs
 	flags      uint8
+	passed     passed
 	id         session.ID
 }
 
@@ -49,7 +51,7 @@ func (h *header) put(b []byte) {
 	le.PutUint64(b[24:], h.first)
 	le.PutUint64(b[32:], uint64(h.t0))
 	le.PutUint64(b[40:], uint64(h.t1))
-	b[48] = h.flags
+	le.PutUint64(b[48:], mark(h.flags, h.passed))
 	copy(b[64:headerSize], h.id)
 	le.PutUint32(b[4:], crc32.Checksum(b[8:headerSize], castagnoli))
 }
@@ -63,7 +65,8 @@ func parseHeader(b []byte) (h header, err error) {
 		return h, errHeader
 	}
 	h = header{payloadCRC: le.Uint32(b[8:]), length: le.Uint32(b[12:]), raw: le.Uint32(b[16:]), count: le.Uint32(b[20:]),
-		first: le.Uint64(b[24:]), t0: int64(le.Uint64(b[32:])), t1: int64(le.Uint64(b[40:])), flags: b[48]}
+		first: le.Uint64(b[24:]), t0: int64(le.Uint64(b[32:])), t1: int64(le.Uint64(b[40:]))}
+	h.flags, h.passed = parseMark(le.Uint64(b[48:]))
 	id := b[64:headerSize]
 	n := 0
 	for n < idSize && id[n] != 0 {

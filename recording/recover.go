@@ -160,6 +160,7 @@ func (l *Log) appendInterrupted(end session.End) {
 	putEventHeader(c.buf, session.Closed, len(data), 0)
 	copy(c.buf[eventHeader:], data)
 	c.n = eventHeader + len(data)
+	c.sum()
 	l.next++
 	l.pending = append(l.pending, c)
 }

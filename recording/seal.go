@@ -161,9 +161,9 @@ func (w *sealWriter) count(ref *chunkRef) {
 func (w *sealWriter) add(c *chunk) error {
 	raw := c.buf[:c.n]
 	h := header{payloadCRC: checksum(raw), length: uint32(c.n), raw: uint32(c.n), count: c.count, first: c.first, t0: c.t0,
-		t1: c.t1, flags: c.flags, id: c.log.id}
+		t1: c.t1, flags: c.flags, passed: c.passed, id: c.log.id}
 	w.entries = append(w.entries, indexEntry{id: h.id, ref: chunkRef{off: w.at(), length: headerSize + h.length,
-		count: h.count, first: h.first, t0: h.t0, span: spanOf(h.t0, h.t1), flags: h.flags}})
+		count: h.count, first: h.first, t0: h.t0, span: spanOf(h.t0, h.t1), flags: h.flags, passed: h.passed}})
 	var b [headerSize]byte
 	h.put(b[:])
 	w.buf = append(append(w.buf, b[:]...), raw...)

@@ -24,6 +24,7 @@ type chunkRef struct {
 	count  uint32
 	span   uint32 // µs from the first event to the last
 	flags  uint8
+	passed passed // if flagPassed is there
 	first  uint64
 	t0     int64
 }
@@ -126,7 +127,7 @@ func (g *segment) retire(remove bool) error {
 // entryOf is the index entry of a record that was scanned.
 func entryOf(g *segment, off int64, h header) indexEntry {
 	return indexEntry{id: h.id, ref: chunkRef{seg: g, off: off, length: headerSize + h.length, count: h.count,
-		first: h.first, t0: h.t0, span: spanOf(h.t0, h.t1), flags: h.flags}}
+		first: h.first, t0: h.t0, span: spanOf(h.t0, h.t1), flags: h.flags, passed: h.passed}}
 }
 
 const (
@@ -157,7 +158,7 @@ func appendIndex(b []byte, entries []indexEntry) []byte {
 		le.PutUint64(e[16:], r.first)
 		le.PutUint64(e[24:], uint64(r.t0))
 		le.PutUint64(e[32:], uint64(r.t1()))
-		e[40] = r.flags
+		le.PutUint64(e[40:], mark(r.flags, r.passed))
 		copy(e[48:entrySize], entries[i].id)
 	}
 	le.PutUint32(block[4:], checksum(block[8:]))
@@ -179,17 +180,21 @@ func parseIndex(b []byte, seg *segment) ([]indexEntry, error) {
 		return nil, errIndex
 	}
 	entries := make([]indexEntry, n)
+	var same session.ID // of the entry before, as that of a recording's mostly is
 	for i := range entries {
 		e := b[indexHeader+i*entrySize:]
 		id := e[48:entrySize]
-		end := 0
-		for end < len(id) && id[end] != 0 {
-			end++
+		if end := bytes.IndexByte(id, 0); end >= 0 {
+			id = id[:end]
+		}
+		if string(id) != string(same) {
+			same = session.ID(id)
 		}
 		t0 := int64(le.Uint64(e[24:]))
-		entries[i] = indexEntry{id: session.ID(id[:end]), ref: chunkRef{seg: seg, off: int64(le.Uint64(e)),
-			length: le.Uint32(e[8:]), count: le.Uint32(e[12:]), first: le.Uint64(e[16:]), t0: t0,
-			span: spanOf(t0, int64(le.Uint64(e[32:]))), flags: e[40]}}
+		flags, passed := parseMark(le.Uint64(e[40:]))
+		entries[i] = indexEntry{id: same, ref: chunkRef{seg: seg, off: int64(le.Uint64(e)), length: le.Uint32(e[8:]),
+			count: le.Uint32(e[12:]), first: le.Uint64(e[16:]), t0: t0, span: spanOf(t0, int64(le.Uint64(e[32:]))),
+			flags: flags, passed: passed}}
 		r := &entries[i].ref
 		if r.off < fileMagic || r.length < headerSize || r.length > headerSize+maxPayload || r.count == 0 || r.first == 0 {
 			return nil, errIndex

@@ -133,7 +133,8 @@ func TestAMappingThatCannotBeSaysWhatWould(t *testing.T) {
 }
 
 func TestInfoOfARoomCarriesItsMapping(t *testing.T) {
-	info := session.Info{ID: "4tq9m2xk7bfd-n1", Mapping: &session.Mapping{Format: "json", Field: "<"}}
+	info := session.Info{ID: "4tq9m2xk7bfd-n1", Terminal: "80x24",
+		Mapping: &session.Mapping{Format: "json", Field: "<"}}
 	want, err := json.Marshal(info)
 	if err != nil {
 		t.Fatal(err)

@@ -35,6 +35,7 @@ type Info struct {
 	Name      string `json:"name,omitempty"`
 	Start     int64  `json:"start"` // Unix time in µs
 	Record    Record `json:"record,omitempty"`
+	Terminal  string `json:"terminal,omitempty"` // COLSxROWS, if what is sent is the screen of a terminal
 	// Mapping of a room's own recording says how its messages read as events, and its events as bytes.
 	Mapping *Mapping `json:"mapping,omitempty"`
 }
@@ -67,6 +68,7 @@ func (i *Info) AppendJSON(b []byte) []byte {
 	b = append(b, `,"start":`...)
 	b = strconv.AppendInt(b, i.Start, 10)
 	field(`,"record":`, string(i.Record), false)
+	field(`,"terminal":`, i.Terminal, false)
 	if i.Mapping != nil {
 		b = append(append(b, `,"mapping":`...), JSON(i.Mapping)...)
 	}

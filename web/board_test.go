@@ -127,12 +127,12 @@ func (s *shown) row(id session.ID) []any {
 
 func TestTheLiveListBeginsWithAllAndThenTellsWhatChanges(t *testing.T) {
 	h := open(t)
-	addr := h.listen("a")
+	addr := h.listen("a", func(c *hub.ListenerConfig) { c.Terminal = "80x24" })
 	first := h.call(addr)
 	s := h.shown(h.look("vera"))
 	row := s.row(first.id)
 	if row == nil || row[2] != "a" || row[3] != "echo" || row[4] != "tcp" || row[6] != first.LocalAddr().String() ||
-		row[7] != "" || row[9] != "on" || row[10] != "" {
+		row[7] != "" || row[9] != "on" || row[10] != "80x24" {
 		t.Fatalf("the row of a session: %v", row)
 	}
 	if got, want := int64(row[8].(float64)), h.one(first.id).Start; got != want {

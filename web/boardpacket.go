@@ -124,7 +124,7 @@ func newRow(ref int, s *hub.Session) *row {
 	}
 	r.first = len(b)
 	b = strconv.AppendInt(append(b, ','), info.Start, 10)
-	for _, text := range []string{string(info.Record), terminalOf(&info)} {
+	for _, text := range []string{string(info.Record), info.Terminal} {
 		b = append(append(b, ','), session.JSON(text)...)
 	}
 	r.static = b

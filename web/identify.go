@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/switchboard-relay/switchboard/auth"
-	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/socketio/engine"
 )
 
@@ -84,5 +83,3 @@ func isForeignPage(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return r.Header.Get("Origin") != "" || site != "" && site != "none" // none: a person, by the address or a bookmark
 }
-
-func terminalOf(*session.Info) string { return "" }

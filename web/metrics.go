@@ -21,7 +21,8 @@ import (
 func (s *server) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&hubCollector{hub: s.Hub, rooms: s.Rooms, version: s.Version, start: s.Start, logger: s.Logger})
+		&hubCollector{hub: s.Hub, rooms: s.Rooms, version: s.Version, start: s.Start, logger: s.Logger,
+			rising: &s.rising})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Timeout: 10 * time.Second})
 }
 
@@ -31,18 +32,21 @@ type hubCollector struct {
 	version string
 	start   time.Time
 	logger  *slog.Logger
-
-	mu             sync.Mutex
-	received, sent uint64 // as last shown
+	rising  *rising
 }
 
-// rising is the bytes that passed, never less than what was shown before: while a session passes from the live to the
+// rising is the bytes that passed, never less than what was told before: while a session passes from the live to the
 // ended ones its bytes are in neither for a moment, and a counter that falls is taken for a restart.
-func (c *hubCollector) rising(st *hub.Stats) (received, sent uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.received, c.sent = max(c.received, st.ReceivedBytes), max(c.sent, st.SentBytes)
-	return c.received, c.sent
+type rising struct {
+	mu             sync.Mutex
+	received, sent uint64 // as last told
+}
+
+func (r *rising) of(st *hub.Stats) (received, sent uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.received, r.sent = max(r.received, st.ReceivedBytes), max(r.sent, st.SentBytes)
+	return r.received, r.sent
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -116,7 +120,7 @@ func (c *hubCollector) Collect(ch chan<- prometheus.Metric) {
 	for cause, n := range st.Ended {
 		counter(descEnded, n, string(cause))
 	}
-	received, sent := c.rising(&st)
+	received, sent := c.rising.of(&st)
 	counter(descBytes, received, "received")
 	counter(descBytes, sent, "sent")
 	gauge(descWatchers, float64(st.Watchers))

@@ -99,6 +99,22 @@ func TestAStreamBeginsWhereItIsAskedToAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestAStreamThatBeginsSoManyBytesBackBeginsNotMuchFurther(t *testing.T) {
+	h := open(t)
+	s := h.talker(session.RecordOn)
+	for range 99 { // opened, then numbers 2 to 100
+		says(t, s, "%04000d", 0)
+	}
+	p := h.look("vera")
+	back := p.watch(1, s.ID(), `"from":100,"back":{"bytes":10000}`)
+	if lie := 4000 * (int64(back.At) - int64(back.From)); back.At != 100 || back.From < 2 || lie < 10_000 || lie > 200_000 {
+		t.Errorf("%+v: %d bytes lie before event 100; want 10000, or a little more", back, lie)
+	}
+	if first := p.some(1, func(e []session.Event) bool { return len(e) > 0 })[0]; first.Number != back.From {
+		t.Errorf("the first event is %d; want %d", first.Number, back.From)
+	}
+}
+
 func TestAStreamTellsTheTimesAndKindsThatRESTDoes(t *testing.T) {
 	h := open(t)
 	c := h.call(h.listen("a"))

@@ -95,7 +95,7 @@ func (v *viewer) watch(ctx context.Context, ask watchAsk) (any, error) {
 		from = at - min(n, at-1)
 	}
 	if n := ask.Back.Bytes; n > 0 && at > 1 && (from < at || ask.Back.Events == 0) {
-		before, err := s.before(ctx, sum.ID, at, n)
+		before, err := s.Hub.Before(ctx, sum.ID, at, n)
 		if err != nil {
 			return nil, err
 		}
@@ -202,6 +202,3 @@ func (l *streams) close() {
 		<-st.done
 	}
 }
-
-// before is the number of an event so that at least so many bytes of data lie between it and a later one.
-func (s *server) before(context.Context, session.ID, uint64, int64) (uint64, error) { return 1, nil }

@@ -2,6 +2,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/auth"
@@ -36,11 +38,16 @@ type Options struct {
 
 	// Secret is the administrator's token: the console's cookies are sealed with it. Empty: no console is served.
 	Secret string
+
+	Retention   hub.Retention
+	SampleEvery time.Duration // between samples of the history; 0: 10 s
 }
 
 type server struct {
 	Options
 	pace     pace
+	past     history
+	rising   rising
 	viewers  *viewers
 	cookies  *auth.Cookies // nil: no console is served
 	codes    *auth.Codes
@@ -66,7 +73,7 @@ type route struct {
 type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
-var routes = [][]route{sessionRoutes, noteRoutes, findRoutes, roomRoutes, serverRoutes, loginRoutes}
+var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, roomRoutes, serverRoutes, loginRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
@@ -77,10 +84,16 @@ func Serves(path string) bool {
 type Handler struct {
 	http.Handler
 	server *server
+	stop   context.CancelFunc
+	chores sync.WaitGroup
 }
 
 // Close ends what the handler does besides answering: nothing is to be served any more.
-func (h *Handler) Close() error { return h.server.viewers.close() }
+func (h *Handler) Close() error {
+	h.stop()
+	h.chores.Wait()
+	return h.server.viewers.close()
+}
 
 // TokensChanged is to be called when the tokens of Options.Auth were replaced: who looks on by one that is gone is cut off.
 func (h *Handler) TokensChanged() { h.server.viewers.recheck() }
@@ -90,7 +103,8 @@ func New(opt Options) *Handler {
 	if opt.Logger == nil {
 		opt.Logger = slog.Default()
 	}
-	s := &server{Options: opt, codes: auth.NewCodes(opt.Auth)}
+	s := &server{Options: opt, codes: auth.NewCodes(opt.Auth),
+		past: history{every: cmp.Or(opt.SampleEvery, historyEvery)}}
 	mux := http.NewServeMux()
 	if opt.Secret != "" {
 		s.cookies = auth.NewCookies(opt.Auth, opt.Secret)
@@ -112,7 +126,10 @@ func New(opt Options) *Handler {
 	s.onChange = s.viewers.changed
 	mux.Handle(viewersPath, s.viewers.io)
 	mux.HandleFunc("/", s.unknown(mux))
-	return &Handler{Handler: s.fenced(mux), server: s}
+	ctx, stop := context.WithCancel(context.Background())
+	h := &Handler{Handler: s.fenced(mux), server: s, stop: stop}
+	h.chores.Go(func() { s.past.keep(ctx, s.read) })
+	return h
 }
 
 // Server has safe limits for a handler of New: what a client can send or withhold has a bound.
@@ -321,15 +338,6 @@ func (s *server) unknown(mux *http.ServeMux) http.HandlerFunc {
 // nothing answers for a path where there is nothing.
 func nothing(w http.ResponseWriter, r *http.Request) {
 	writeError(w, http.StatusNotFound, fmt.Errorf("there is nothing at %s: the API begins at /api/v1/", r.URL.Path))
-}
-
-// health says whether recordings are written; it needs no token.
-func (s *server) health(w http.ResponseWriter, r *http.Request) {
-	if err := s.Hub.RecordingErr(); err != nil {
-		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "failing", "error": err.Error()})
-		return
-	}
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 // find is the session that the path names by an id or the beginning of one.
