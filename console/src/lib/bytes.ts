@@ -96,12 +96,12 @@ export interface HexLine {
   same?: number;
 }
 
-/** A hex dump, at most so many lines of it. */
-export function hexDump(b: Uint8Array, most = Infinity): HexLine[] {
+/** A hex dump, at most so many lines of it, each of so many bytes. */
+export function hexDump(b: Uint8Array, most = Infinity, width = 16): HexLine[] {
   const lines: HexLine[] = [];
   let before = '';
-  for (let at = 0; at < b.length && lines.length < most; at += 16) {
-    const part = b.subarray(at, at + 16);
+  for (let at = 0; at < b.length && lines.length < most; at += width) {
+    const part = b.subarray(at, at + width);
     let hex = '';
     let ascii = '';
     part.forEach((c, i) => {
@@ -109,7 +109,7 @@ export function hexDump(b: Uint8Array, most = Infinity): HexLine[] {
       ascii += c >= 0x20 && c < 0x7f ? String.fromCharCode(c) : '.';
     });
     const last = lines.at(-1);
-    if (hex === before && at + 16 < b.length && last) {
+    if (hex === before && at + width < b.length && last) {
       if (last.same) last.same++;
       else lines.push({ offset: '*', hex: '', ascii: '', same: 1 });
       continue;

@@ -21,5 +21,6 @@ export function load(box: HTMLElement, size: Size): Terminal {
   terminal.loadAddon(new Unicode11Addon());
   terminal.unicode.activeVersion = '11';
   terminal.open(box);
+  if (terminal.textarea) terminal.textarea.tabIndex = -1; // nothing is typed here
   return terminal;
 }

@@ -1,1 +1,0 @@
-import{St as e,bt as t,d as n,rt as r}from"./format-PblyhHNy.js";var i=new class{#e=e([]);get list(){return r(this.#e)}set list(e){t(this.#e,e)}last=0;say(e,t=!1){let n={id:++this.last,text:e,bad:t};this.list=[...this.list.slice(-3),n],setTimeout(()=>this.drop(n.id),t?1e4:4e3)}fail(e){this.say(n(e),!0)}drop(e){this.list=this.list.filter(t=>t.id!==e)}};export{i as t};
