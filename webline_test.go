@@ -147,6 +147,25 @@ func (s *socket) skip(name string) string {
 	}
 }
 
+// newcomer reads that somebody joined, and the announcement of that: the one is a member's presence, the other what its
+// line says, and either may be first. Who, if it is given, is what the presence tells.
+func (s *socket) newcomer(who string) {
+	s.t.Helper()
+	joined, announced := false, false
+	for !joined || !announced {
+		switch text := s.hear(); {
+		case strings.Contains(text, "你的朋友上线了"):
+			announced = true
+		case strings.HasPrefix(text, `42["joined",`):
+			if joined = true; !strings.Contains(text, who) {
+				s.t.Fatalf("got %s; want %s", text, who)
+			}
+		default:
+			s.t.Fatalf("got %s; want that somebody joined, and the announcement", text)
+		}
+	}
+}
+
 // until reads messages until one comes.
 func (s *socket) until(want string) {
 	s.t.Helper()
@@ -162,12 +181,10 @@ func TestMembersOnEveryTransportHearEachOther(t *testing.T) {
 	if got := plain.hear(); got != "你上线了" {
 		t.Fatalf("a WebSocket is welcomed by %q", got)
 	}
-	io1.skip("joined")
-	io1.event(`["message",{"text":"你的朋友上线了"}]`)
+	io1.newcomer("")
 	tcp := dial(t, "tcp", sb.Addr("tcp"))
 	expect(t, tcp, "你上线了\n")
-	io1.event(`["joined",` + presence(t, sb, "tcp") + `]`)
-	io1.event(`["message",{"text":"你的朋友上线了"}]`)
+	io1.newcomer(presence(t, sb, "tcp"))
 	plain.until("你的朋友上线了")
 	udp := dial(t, "udp", sb.Addr("udp"))
 	if _, err := udp.Write([]byte("a datagram 数据报")); err != nil {
@@ -177,8 +194,7 @@ func TestMembersOnEveryTransportHearEachOther(t *testing.T) {
 	if n, err := udp.Read(buf); err != nil || string(buf[:n]) != "你上线了" {
 		t.Fatalf("got %q, %v", buf[:n], err)
 	}
-	io1.skip("joined")
-	io1.event(`["message",{"text":"你的朋友上线了"}]`)
+	io1.newcomer("")
 	io1.event(`["message",{"text":"a datagram 数据报"}]`)
 	stream := bufio.NewReader(tcp)
 	readUntil(t, stream, "a datagram 数据报")
@@ -193,11 +209,11 @@ func TestMembersOnEveryTransportHearEachOther(t *testing.T) {
 	}
 	plain.until("from <a> page")
 	io2 := member(t, sb)
+	io1.newcomer("")
 	plain.say("from a WebSocket")
 	if got := io2.skip("message"); !strings.Contains(got, "你上线了") {
 		t.Errorf("the second page is welcomed by %s", got)
 	}
-	io1.skip("message") // the announcement
 	io1.event(`["message",{"text":"from a WebSocket"}]`)
 	tcp.Write([]byte("one line\r\n"))
 	io1.event(`["message",{"text":"one line"}]`)

@@ -13,7 +13,7 @@ try {
   const upstream = await answering(net);
   ends.unshift(() => upstream.close());
   const house = await livelyHouse(t, upstream);
-  const talk = setInterval(() => house.clients.forEach((c, i) => i % 3 < 2 && c.say(`$GPRMC,${Date.now() % 1e6},A,2232.1,N,11403.2,E,0${i}.4,084.4,211126,,*4${i % 10}\r\n`)), 400);
+  const talk = setInterval(() => house.clients.slice(0, 7).forEach((c, i) => c.say(`$GPRMC,${Date.now() % 1e6},A,2232.1,N,11403.2,E,0${i}.4,084.4,211126,,*4${i % 10}\r\n`)), 400);
   ends.unshift(() => clearInterval(talk));
   for (const [language, locale] of [['en', 'en-GB'], ['zh', 'zh-CN']]) {
     for (const colorScheme of ['light', 'dark']) {
