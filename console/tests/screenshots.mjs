@@ -6,6 +6,7 @@ import { addresses, answering, livelyHouse, settled } from './pages.mjs';
 
 const folder = process.argv[2] ?? new URL('../../docs/images/', import.meta.url).pathname;
 await mkdir(folder, { recursive: true });
+let gallery = '# Pictures of the console\n\nMade by `make screenshots`: each page in English and Chinese, light and dark.\n';
 const ends = [];
 const t = { after: (f) => ends.unshift(f) };
 try {
@@ -13,6 +14,11 @@ try {
   const upstream = await answering(net);
   ends.unshift(() => upstream.close());
   const house = await livelyHouse(t, upstream);
+  for (const name of Object.keys(addresses(house))) {
+    gallery += `\n## ${name}\n\n| | |\n| --- | --- |\n`;
+    for (const language of ['en', 'zh']) gallery += `| ![](${name}-${language}-light.webp) | ![](${name}-${language}-dark.webp) |\n`;
+  }
+  await writeFile(`${folder}/README.md`, gallery);
   const talk = setInterval(() => house.clients.slice(0, 7).forEach((c, i) => c.say(`$GPRMC,${Date.now() % 1e6},A,2232.1,N,11403.2,E,0${i}.4,084.4,211126,,*4${i % 10}\r\n`)), 400);
   ends.unshift(() => clearInterval(talk));
   for (const [language, locale] of [['en', 'en-GB'], ['zh', 'zh-CN']]) {
