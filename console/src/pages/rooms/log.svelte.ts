@@ -38,8 +38,8 @@ export class RoomLog {
   /** Goes on with a recording: the room's present one. */
   watch(session: string): void {
     if (!session || session === this.session || session === this.next) return;
-    // What the recording before it still has comes first.
-    if (this.stream) this.next = session;
+    // What the recording before it still has comes first; and who reads older messages comes to it by newest.
+    if (this.stream || this.behind) this.next = session;
     else this.open(session, this.session ? { from: 1 } : { back: { events: 100 } });
   }
 
