@@ -17,6 +17,8 @@ export class RoomLog {
   behind = $state(false);
   /** Nothing lies before the first message. */
   complete = $state(false);
+  /** The room is recorded, so that older ones can be read. */
+  recorded = $state(true);
   loading = $state(false);
   /** Something has come, or nothing is there. */
   begun = $state(false);
@@ -65,7 +67,7 @@ export class RoomLog {
   older(): void {
     const { session, number } = this.first;
     const start = this.starts.get(session) ?? 0;
-    if (this.loading || this.complete || number <= 1) return;
+    if (this.loading || this.complete || !this.recorded || number <= 1) return;
     this.loading = true;
     const from = Math.max(1, number - page);
     const found: Item[] = [];
@@ -122,6 +124,7 @@ export class RoomLog {
       begun: (b: Begun) => {
         start = b.summary.start;
         this.starts.set(session, start);
+        this.recorded = b.summary.record !== 'off';
         if (!this.first.session) {
           this.first = { session, number: b.from };
           this.complete = b.from <= 1;
