@@ -1,5 +1,5 @@
 import type { ApiError } from '../../lib/api';
-import { EventStream, type Begun, type From } from '../../lib/stream';
+import { end, EventStream, type Begun, type From } from '../../lib/stream';
 import { soon } from '../../lib/ticker';
 import type { Event, Member } from '../../lib/types';
 import { member, read, type Item } from './message';
@@ -42,7 +42,7 @@ export class RoomLog {
     if (!session || session === this.session || session === this.next) return;
     // What the recording before it still has comes first; and who reads older messages comes to it by newest.
     if (this.stream || this.behind) this.next = session;
-    else this.open(session, this.session ? { from: 1 } : { back: { events: 100 } });
+    else this.open(session, this.session ? { from: 1 } : { time: end, back: { events: 100 } });
   }
 
   /** Tells names of members. */
