@@ -18,6 +18,9 @@ export interface From {
   window?: number;
 }
 
+/** Behind all that has happened, as a time: with back a stream begins so much before the newest event. */
+export const end = Number.MAX_SAFE_INTEGER;
+
 /** What the server says of a stream that begins. */
 export interface Begun {
   summary: Session;

@@ -30,7 +30,7 @@ export const en = {
   keepSize: (size: string) => `When all together are larger than ${size}, the oldest are removed.`,
   keepBoth: (age: string, size: string) =>
     `A recording is removed ${age} after its session ended; when all together are larger than ${size}, the oldest are.`,
-  pinnedStay: 'Pinned ones stay.',
+  pinnedStay: ' Pinned ones stay.',
   journal: 'Journal of recordings',
   queued: 'Waiting for the disk',
   stalls: 'Times a session waited for the disk',

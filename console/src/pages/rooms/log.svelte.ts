@@ -1,5 +1,5 @@
 import type { ApiError } from '../../lib/api';
-import { EventStream, type Begun, type From } from '../../lib/stream';
+import { end, EventStream, type Begun, type From } from '../../lib/stream';
 import { soon } from '../../lib/ticker';
 import type { Event, Member } from '../../lib/types';
 import { member, read, type Item } from './message';
@@ -17,6 +17,8 @@ export class RoomLog {
   behind = $state(false);
   /** Nothing lies before the first message. */
   complete = $state(false);
+  /** The room is recorded, so that older ones can be read. */
+  recorded = $state(true);
   loading = $state(false);
   /** Something has come, or nothing is there. */
   begun = $state(false);
@@ -38,9 +40,9 @@ export class RoomLog {
   /** Goes on with a recording: the room's present one. */
   watch(session: string): void {
     if (!session || session === this.session || session === this.next) return;
-    // What the recording before it still has comes first.
-    if (this.stream) this.next = session;
-    else this.open(session, this.session ? { from: 1 } : { back: { events: 100 } });
+    // What the recording before it still has comes first; and who reads older messages comes to it by newest.
+    if (this.stream || this.behind) this.next = session;
+    else this.open(session, this.session ? { from: 1 } : { time: end, back: { events: 100 } });
   }
 
   /** Tells names of members. */
@@ -65,7 +67,7 @@ export class RoomLog {
   older(): void {
     const { session, number } = this.first;
     const start = this.starts.get(session) ?? 0;
-    if (this.loading || this.complete || number <= 1) return;
+    if (this.loading || this.complete || !this.recorded || number <= 1) return;
     this.loading = true;
     const from = Math.max(1, number - page);
     const found: Item[] = [];
@@ -122,6 +124,7 @@ export class RoomLog {
       begun: (b: Begun) => {
         start = b.summary.start;
         this.starts.set(session, start);
+        this.recorded = b.summary.record !== 'off';
         if (!this.first.session) {
           this.first = { session, number: b.from };
           this.complete = b.from <= 1;

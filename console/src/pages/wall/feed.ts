@@ -1,6 +1,6 @@
 import type { ApiError } from '../../lib/api';
 import { connection } from '../../lib/connection.svelte';
-import { EventStream, type From } from '../../lib/stream';
+import { end, EventStream, type From } from '../../lib/stream';
 import type { Event } from '../../lib/types';
 
 interface Viewer {
@@ -12,20 +12,19 @@ interface Viewer {
 
 /** Bytes under way of one tile. */
 const window = 65_536;
-/** How far behind a feed may be before it goes on with what is now, µs; and what it must have brought, so that the past with which it began is not taken for that. */
+/** How far behind a feed may be before it goes on with what is now, µs. */
 const late = 3e6;
-const enough = 3 * window;
 
 /** What passes in a session, as a tile wants it: a little of the past, then what comes. If more comes than can be shown, it leaves out what is old. */
 export class Feed {
   private stream: EventStream;
-  private brought = 0;
+  private opened = 0; // Unix µs
 
   /** start: of the session, Unix µs. */
   constructor(
     private readonly session: string,
     private readonly start: number,
-    private readonly back: From['back'],
+    private readonly back: NonNullable<From['back']>,
     private readonly viewer: Viewer,
   ) {
     this.stream = this.open();
@@ -40,19 +39,17 @@ export class Feed {
   }
 
   private open(): EventStream {
-    this.brought = 0;
-    const place: From = { pace: 250, window };
-    if (this.back) place.back = this.back;
-    return new EventStream(this.session, place, {
+    this.opened = connection.now();
+    return new EventStream(this.session, { time: end, back: this.back, pace: 250, window }, {
       events: (batch) => this.events(batch),
       over: (error) => this.viewer.over(error),
     });
   }
 
   private events(batch: Event[]): void {
-    for (const e of batch) this.brought += e.cost;
-    const newest = batch.at(-1);
-    if (newest && this.brought > enough && connection.now() - this.start - newest.at > late) {
+    const newest = this.start + (batch.at(-1)?.at ?? 0);
+    // The past with which it began is not late.
+    if (newest > this.opened && connection.now() - newest > late) {
       this.stream.close();
       this.viewer.anew();
       this.stream = this.open();

@@ -15,6 +15,9 @@ const longest = 400;
 const longestHex = 64;
 const tail = 8192;
 
+/** What sets colours and moves the cursor of a terminal: nothing to be read. */
+const escapes = /\x1b\[[0-?]*[ -/]*[@-~]/g;
+
 /** The last lines of a conversation. Lines are exchanged, not changed. */
 export class Lines {
   list: Line[] = [];
@@ -47,7 +50,7 @@ export class Lines {
       this.push(kind, toHex(data.subarray(0, longestHex)) + (data.length > longestHex ? ' …' : ''), true);
       return;
     }
-    const parts = visible(read.text).split('\n');
+    const parts = visible(read.text.replace(escapes, '')).split('\n');
     const ended = parts.at(-1) === '' && parts.length > 1;
     if (ended) parts.pop();
     const last = this.list.at(-1);
