@@ -55,7 +55,7 @@ func TestWhatPassedIsFoundInLiveAndRecordedSessions(t *testing.T) {
 		c.say(word)
 	}
 	events := h.watch(c.id, "follow=false").rest() // opened, then received and sent three times
-	offset := func(i int) string {
+	offset := func(i int) string {                 // i begins or ends a round trip: what is echoed at once may have the same time
 		return (time.Duration(events[i].Time-events[0].Time) * time.Microsecond).String()
 	}
 	for _, state := range []string{"live", "recorded"} {
@@ -79,10 +79,10 @@ func TestWhatPassedIsFoundInLiveAndRecordedSessions(t *testing.T) {
 			"hex=00ff":                          "6 received, 7 sent",
 			"hex=00ff&limit=2":                  "6 received, 7 sent",
 			"text=%ff&case=true&direction=sent": "7 sent",
-			"hex=0d0a&since=" + offset(4):       "5 sent, 6 received, 7 sent",
-			"hex=0d0a&until=" + offset(3):       "4 received",
+			"hex=0d0a&since=" + offset(5):       "6 received, 7 sent",
+			"hex=0d0a&until=" + offset(4):       "4 received, 5 sent",
 			"text=password&since=" + offset(3):  "",
-			"text=pass&until=" + offset(1):      "2 received",
+			"text=pass&until=" + offset(2):      "2 received, 3 sent",
 			"text=nowhere":                      "",
 		} {
 			list, _ := h.find(c.id, query)
