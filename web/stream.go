@@ -59,12 +59,11 @@ func (st *stream) run(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	st.viewer.streams.remove(st)
 	var over any = struct{}{}
 	if !errors.Is(err, errStreamEnd) && !errors.Is(err, io.EOF) {
 		over = st.viewer.failure("events", err)
 	}
-	st.viewer.socket.Emit("over", st.number, over)
+	st.viewer.streams.finish(st, func() { st.viewer.socket.Emit("over", st.number, over) })
 }
 
 // copy returns why it ended: io.EOF or errStreamEnd where all was sent.

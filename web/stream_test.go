@@ -316,6 +316,22 @@ func TestNothingOfAStreamIsLeftOnceItIsUnwatched(t *testing.T) {
 	p.nothingComes("over")
 }
 
+// A stream that ended by itself was forgotten a moment before it said so: then unwatch was answered first, and the word was
+// taken for the end of the next stream of that number.
+func TestNothingOfAStreamComesBehindTheAnswerToUnwatch(t *testing.T) {
+	h := open(t)
+	c := h.call(h.listen("a"))
+	p := h.look("vera")
+	for range 500 {
+		p.watch(1, c.id, `"follow":false,"pace":0`)
+		var ok struct{}
+		p.ask("unwatch", `{"stream":1}`, &ok)
+		p.kept = nil
+		p.nothingComes("events")
+		p.nothingComes("over")
+	}
+}
+
 func TestAViewersStreamsEndWithItsConnection(t *testing.T) {
 	h := open(t)
 	c := h.call(h.listen("a"))

@@ -187,6 +187,17 @@ func (l *streams) remove(st *stream) {
 	}
 }
 
+// finish removes a stream that has ended, and tells so: as one, or unwatch would find nothing to wait for, and what is told
+// would come behind its answer, and be taken for the end of the next stream of that number.
+func (l *streams) finish(st *stream, tell func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.m[st.number] == st {
+		delete(l.m, st.number)
+	}
+	tell()
+}
+
 // close ends all of them.
 func (l *streams) close() {
 	l.mu.Lock()
