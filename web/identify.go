@@ -54,12 +54,10 @@ func (s *server) cookie(r *http.Request) (cookie, bool) {
 		return cookie{}, false
 	}
 	for _, prefix := range []string{securePrefix, ""} {
-		sent, err := r.Cookie(prefix + s.cookies.Name)
-		if err != nil {
-			continue
-		}
-		if id, expires, ok := s.cookies.Check(sent.Value, time.Now()); ok {
-			return cookie{id, prefix != "", expires}, true
+		for _, sent := range r.CookiesNamed(prefix + s.cookies.Name) { // others on this host can set more of that name
+			if id, expires, ok := s.cookies.Check(sent.Value, time.Now()); ok {
+				return cookie{id, prefix != "", expires}, true
+			}
 		}
 	}
 	return cookie{}, false
@@ -69,10 +67,14 @@ func changesNothing(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead
 }
 
-// isOwnPage reports whether a browser says that a page of this very server asks. Pages cannot write either header.
+// isOwnPage reports whether a browser says that a page of this very server asks. Pages cannot write either header. Where
+// both are there Sec-Fetch-Site decides: a page of http://example.org is none of https://example.org, whatever the host.
 // See https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header.
 func isOwnPage(r *http.Request) bool {
-	return r.Header.Get("Sec-Fetch-Site") == "same-origin" || r.Header.Get("Origin") != "" && engine.AllowsOrigin(nil, r)
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site == "same-origin"
+	}
+	return r.Header.Get("Origin") != "" && engine.AllowsOrigin(nil, r)
 }
 
 // isForeignPage reports whether a browser says that any other page asks.

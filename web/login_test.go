@@ -147,6 +147,7 @@ func TestAForeignPageCannotUseTheCookie(t *testing.T) {
 		{"", "", 200, 403}, {"none", "", 200, 403},
 		{"cross-site", "", 403, 403}, {"same-site", "", 403, 403}, {"", other, 403, 403}, {"", "null", 403, 403},
 		{"same-site", other, 403, 403}, {"", "https://evil.example", 403, 403},
+		{"cross-site", h.base, 403, 403}, {"same-site", h.base, 403, 403}, // of the same host, in the clear or by another port
 	} {
 		headers := []string{"Sec-Fetch-Site", c.site, "Origin", c.origin}
 		if status, body := b.do("GET", "/api/v1/sessions", "", headers...); status != c.get {
@@ -169,6 +170,17 @@ func TestAForeignPageCannotUseTheCookie(t *testing.T) {
 	}
 	if got := b.me(); got != "otto operator" {
 		t.Errorf("in the end the browser is %q", got)
+	}
+}
+
+func TestACookieOfTheSameNameThatIsWorthNothingDoesNotHideTheOther(t *testing.T) {
+	h := open(t)
+	b := h.browser()
+	c := b.signIn("token", "otto")
+	b.client.Jar = nil
+	b.header.Set("Cookie", c.Name+"=set by another port of this host; "+c.Name+"="+c.Value)
+	if got := b.me(); got != "otto operator" {
+		t.Errorf("taken for %q; want otto", got)
 	}
 }
 

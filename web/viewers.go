@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -76,6 +77,17 @@ func newViewers(s *server) *viewers {
 	return v
 }
 
+var errForeignViewer = errors.New("pages of other origins cannot connect: programs send no Sec-Fetch-Site and no Origin")
+
+// serve refuses all that pages of other origins ask: even one that can read no answer could use up its address's connections.
+func (v *viewers) serve(w http.ResponseWriter, r *http.Request) {
+	if isForeignPage(r) {
+		writeError(w, http.StatusForbidden, errForeignViewer)
+		return
+	}
+	v.io.ServeHTTP(w, r)
+}
+
 // close ends every connection, and all that was done for it.
 func (v *viewers) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), viewersClose)
@@ -130,7 +142,7 @@ func (v *viewers) recheck() {
 
 func (v *viewers) recheckOne(sock *socketio.Socket) {
 	if id, err := v.identify(sock); err != nil || id != viewerOf(sock).who {
-		sock.Disconnect()
+		sock.Client().Close() // not the socket alone: without one it could stay for ever
 	}
 }
 

@@ -1,13 +1,17 @@
 package web_test
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
 
 	"github.com/switchboard-relay/switchboard/auth"
 )
@@ -92,6 +96,38 @@ func TestViewersWhoseTokenIsTakenAwayAreCutOff(t *testing.T) {
 		if text, _ := p.message(); text != "41/console," {
 			t.Errorf("got %q; want to be disconnected", text)
 		}
+		if _, err := wsutil.ReadServerText(p.conn); err == nil {
+			t.Error("the connection stays")
+		}
+	}
+}
+
+func TestWhoFollowsByATokenThatIsTakenAwayIsCutOff(t *testing.T) {
+	h := open(t)
+	c := h.call(h.listen("a"))
+	follow := func(token string) io.Reader {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", h.base+sessionPath(c.id, "/events"), nil)
+		check(t, err)
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		check(t, err)
+		t.Cleanup(func() { resp.Body.Close() })
+		lines := bufio.NewReader(resp.Body)
+		if line, err := lines.ReadString('\n'); err != nil || !strings.Contains(line, "opened") {
+			t.Fatalf("the first line is %q, %v", line, err)
+		}
+		return lines
+	}
+	otto, vera := follow("otto"), follow("vera")
+	check(t, h.auth.Replace([]auth.Token{{Name: "vera", Role: auth.Viewer, SHA256: auth.Hash("vera")}}))
+	h.web.TokensChanged()
+	if rest, err := io.ReadAll(otto); !errors.Is(err, io.ErrUnexpectedEOF) || len(rest) > 0 {
+		t.Errorf("whose token is gone got %q, %v; want to be cut off", rest, err)
+	}
+	c.say("x")
+	c.hangUp()
+	if rest, err := io.ReadAll(vera); err != nil || !strings.Contains(string(rest), "closed") {
+		t.Errorf("whose token is there still got %q, %v", rest, err)
 	}
 }
 
@@ -101,6 +137,13 @@ func TestPagesOfOtherOriginsAreNoViewers(t *testing.T) {
 	var status ws.StatusError
 	if !isStatus(err, &status) || int(status) != http.StatusForbidden {
 		t.Errorf("a page of another origin: %v; want 403", err)
+	}
+	b := h.browser()
+	for _, site := range []string{"cross-site", "same-site"} { // of a script element, which has no Origin
+		status, body := b.do("GET", "/api/v1/socket.io/?EIO=4&transport=polling", "", "Sec-Fetch-Site", site)
+		if status != 403 || !strings.Contains(body, "other origins") {
+			t.Errorf("%s: %d %s; want 403", site, status, body)
+		}
 	}
 	if _, err := h.dialPage(http.Header{"Origin": {h.base}}); err != nil {
 		t.Errorf("a page of this server: %v", err)

@@ -52,6 +52,7 @@ type server struct {
 	cookies  *auth.Cookies // nil: no console is served
 	codes    *auth.Codes
 	failures failures
+	guests   guests
 
 	onChange func(id session.ID, what string) // fixed after New
 }
@@ -96,7 +97,10 @@ func (h *Handler) Close() error {
 }
 
 // TokensChanged is to be called when the tokens of Options.Auth were replaced: who looks on by one that is gone is cut off.
-func (h *Handler) TokensChanged() { h.server.viewers.recheck() }
+func (h *Handler) TokensChanged() {
+	h.server.guests.recheck(h.server.sender)
+	h.server.viewers.recheck()
+}
 
 // New makes the handler of everything that is served over HTTP. The caller closes it.
 func New(opt Options) *Handler {
@@ -124,7 +128,7 @@ func New(opt Options) *Handler {
 	mux.HandleFunc("GET /healthz", s.health)
 	s.viewers = newViewers(s)
 	s.onChange = s.viewers.changed
-	mux.Handle(viewersPath, s.viewers.io)
+	mux.HandleFunc(viewersPath, s.viewers.serve)
 	mux.HandleFunc("/", s.unknown(mux))
 	ctx, stop := context.WithCancel(context.Background())
 	h := &Handler{Handler: s.fenced(mux), server: s, stop: stop}
@@ -236,7 +240,21 @@ func (s *server) guarded(role auth.Role, serve handler) http.HandlerFunc {
 			writeError(w, http.StatusForbidden, err)
 			return
 		}
-		if err := serve(s, w, r.WithContext(context.WithValue(r.Context(), identityKey{}, id))); err != nil {
+		ctx, leave := r.Context(), func() {}
+		if changesNothing(r) {
+			ctx, leave = s.guests.enter(r, id)
+			if now, err := s.sender(r); err != nil || now != id {
+				leave() // taken away just now
+				s.fail(w, r, errNoToken)
+				return
+			}
+		}
+		defer leave()
+		err = serve(s, w, r.WithContext(context.WithValue(ctx, identityKey{}, id)))
+		if context.Cause(ctx) == errNoToken {
+			panic(http.ErrAbortHandler) // what was answered by now must not look whole
+		}
+		if err != nil {
 			s.fail(w, r, err)
 		}
 	}
