@@ -115,9 +115,10 @@ func (s *server) findIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer events.Close()
-	if now := time.Now().UnixMicro(); f.until == 0 || f.until > now {
-		f.until = now // a session that goes on faster than it is read would have no end
+	if sum, err = s.Hub.Find(r.Context(), string(sum.ID)); err != nil { // with what was recorded right now
+		return err
 	}
+	f.to = sum.Events // a session that goes on faster than it is read would have no end
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
 	out := &hits{lines: lines{w: w, ctl: http.NewResponseController(w), limit: flushLimit, span: f.span}, start: sum.Start}
@@ -167,7 +168,7 @@ func (h *hits) search(ctx context.Context, events source, finder *find.Finder) e
 	for {
 		batch, err := events.TryNext()
 		for _, e := range batch {
-			if h.span.until != 0 && e.Time > h.span.until {
+			if e.Number > h.span.to || h.span.until != 0 && e.Time > h.span.until {
 				return nil
 			}
 			if e.Time < h.span.since || !h.span.direction.Shows(e.Kind) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/switchboard-relay/switchboard/hub"
+	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/session"
 )
 
@@ -104,6 +105,27 @@ func TestWhatPassedIsFoundInLiveAndRecordedSessions(t *testing.T) {
 	_, body := h.do("vera", "GET", sessionPath(c.id, "/find?text=password"), "")
 	if strings.ContainsAny(body, "\x1b\u009b\x00") {
 		t.Errorf("what a terminal obeys is not escaped in %q", body)
+	}
+}
+
+// The machine's clock was set back, behind a session that began by the old one, or within it.
+func TestWhatIsRecordedInTheFutureIsFound(t *testing.T) {
+	h := open(t)
+	info := session.Info{ID: session.NewID("n1"), Listener: "a", Transport: "tcp", Remote: "x", Record: session.RecordOn,
+		Start: time.Now().Add(time.Hour).UnixMicro()}
+	log, err := h.store.Begin(&info, recording.Policy{Record: session.RecordOn})
+	check(t, err)
+	h.hub.TrackRoom(info, log) // as live
+	_, err = log.Append(session.Received, []byte("here it is"))
+	check(t, err)
+	if list, complete := h.find(info.ID, "text=it"); len(list) != 1 || !complete {
+		t.Errorf("live: %d places, complete %v; want one", len(list), complete)
+	}
+	h.hub.ForgetRoom(info.ID)
+	log.End(session.End{Time: info.Start, Cause: session.Done})
+	h.until("it is recorded", func() bool { return len(h.list("state=recorded")) == 1 })
+	if list, complete := h.find(info.ID, "text=it"); len(list) != 1 || !complete {
+		t.Errorf("recorded: %d places, complete %v; want one", len(list), complete)
 	}
 }
 

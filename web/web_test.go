@@ -32,6 +32,7 @@ import (
 type house struct {
 	t     testing.TB
 	hub   *hub.Hub
+	store *recording.Store
 	rooms *room.Rooms
 	auth  *auth.Auth
 	web   *web.Handler
@@ -92,6 +93,7 @@ func open(t testing.TB, change ...func(*web.Options)) *house {
 	inbox := hub.NewInbox()
 	store, err := recording.Open(recording.Options{Dir: h.data, OnSealed: inbox.Add, Logger: logger})
 	check(t, err)
+	h.store = store
 	idx, err := index.Open(filepath.Join(h.data, "index.db"))
 	check(t, err)
 	h.hub, err = hub.New(hub.Options{Node: "n1", Store: store, Index: idx, Inbox: inbox, Logger: logger})
