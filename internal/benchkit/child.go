@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -74,7 +75,7 @@ func serveParent(role Role) error {
 	return err
 }
 
-// Child is this program in another process, in one of its roles.
+// Child is this program in another process, in one of its roles; or a Script.
 type Child struct {
 	name string
 	cmd  *exec.Cmd
@@ -90,8 +91,23 @@ func (r *Run) Spawn(role string) (*Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Child{name: role, cmd: exec.Command(exe)}
-	c.cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	return r.child(role, cmd)
+}
+
+// Script starts a program for Node that answers requests as a role does: a line of JSON each, {"value": …} or
+// {"error": "…"}.
+func (r *Run) Script(path string) (*Child, error) {
+	node := lookup("node")
+	if node == "" {
+		return nil, errors.New("node is not installed (Debian: apt-get install nodejs)")
+	}
+	return r.child(filepath.Base(path), exec.Command(node, path))
+}
+
+func (r *Run) child(name string, cmd *exec.Cmd) (c *Child, err error) {
+	c = &Child{name: name, cmd: cmd}
 	c.cmd.Stderr = os.Stderr
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -102,7 +118,7 @@ func (r *Run) Spawn(role string) (*Child, error) {
 	}
 	c.enc, c.dec = json.NewEncoder(c.in), json.NewDecoder(out)
 	if err := c.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", role, err)
+		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	r.Cleanup(c.Close)
 	return c, nil
