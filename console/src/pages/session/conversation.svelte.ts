@@ -54,6 +54,10 @@ export class Conversation implements View {
     this.rows = this.trim(rows, mostNew);
   }
 
+  drawn(f: () => void): void {
+    f();
+  }
+
   /** Loads what lies before the first row. prepended is called when it is about to be shown. */
   loadOlder(prepended: () => void): void {
     const id = this.session()?.id;

@@ -10,6 +10,8 @@ export interface View {
   /** Forgets everything; what is shown next begins with event number from. */
   reset(from: number): void;
   show(events: Event[]): void;
+  /** Calls f when the next frame paints what was shown. */
+  drawn(f: () => void): void;
 }
 
 /** A place in a session: a time (µs since its start), the event after which it is, or where it is live. */
@@ -53,6 +55,7 @@ export class Player {
   private queue: Event[] = []; // behind the position
   private over = false; // nothing comes behind the queue
   private next: Place | undefined; // wanted while another place was waited for
+  private asked = 0; // when the newest place was
   private frame = 0;
   private lastFrame = 0;
   private steps: (() => void)[] = []; // wait for an event in the queue
@@ -161,16 +164,18 @@ export class Player {
   /** Goes to a place; at is the position there, if it is not the newest event's. The last of several wins. */
   private go(place: Place, at?: number): void {
     if (this.closed) return;
-    if (this.waiting) {
-      this.next = place; // its own time holds
-      return;
-    }
+    this.asked = performance.now();
+    if (this.waiting) this.next = place; // its own time holds
+    else this.load(place, at);
+  }
+
+  private load(place: Place, at?: number): void {
     this.stream?.close();
     this.queue = [];
     this.over = false;
     this.waiting = true;
     this.error = undefined;
-    performance.mark('seek');
+    const start = this.asked;
     const from: From =
       place === 'live' ? { time: Number.MAX_SAFE_INTEGER } : 'time' in place ? { time: place.time + 1 } : { from: place.after + 1 };
     let begun: Begun | undefined;
@@ -183,11 +188,12 @@ export class Player {
       this.shown = (begun?.at ?? 1) - 1;
       this.position = at ?? (place !== 'live' && 'time' in place ? place.time : (before.at(-1)?.at ?? 0));
       if (place === 'live') this.following = this.live;
-      requestAnimationFrame(() => requestAnimationFrame(() => performance.measure('seek to painted', 'seek')));
+      // What a frame's callbacks begin comes when it has been painted.
+      this.view.drawn(() => requestAnimationFrame(() => setTimeout(() => performance.measure('seek to painted', { start }))));
       before = [];
       const next = this.next;
       this.next = undefined;
-      if (next !== undefined) this.go(next);
+      if (next !== undefined && !this.closed) this.load(next);
       else this.run();
     };
     const mine = (): boolean => this.stream === stream;
