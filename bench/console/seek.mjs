@@ -43,7 +43,7 @@ export async function seekAround(browser, { view, clicks, file }) {
           const look = () => {
             const said = performance.getEntriesByName('seek to painted')[0];
             const now = performance.now();
-            const settled = said && now > said.startTime + said.duration + 150 && now > (history.at(-1)?.[0] ?? 0) + 50;
+            const settled = said && now > said.startTime + said.duration + 200 && now > (history.at(-1)?.[0] ?? 0) + 200;
             if (!settled && now < e.timeStamp + 20_000) return setTimeout(look, 30);
             end();
             const key = state();
