@@ -28,6 +28,8 @@ const silence = 1_500_000;
 const lead = 400_000;
 /** The longest step that the clock makes at once, ms: a page that slept does not leap. */
 const longest = 250;
+/** While nothing comes the clock of a live session moves so often, µs: each time the timeline is painted anew. */
+const beat = 100_000;
 /** How near to now (µs) playing becomes following. */
 const tail = 250_000;
 
@@ -266,8 +268,10 @@ export class Player {
   }
 
   private tickLive(): void {
+    const news = this.queue.length > 0;
     this.show(this.queue.length);
-    if (this.live) this.end = connection.now() - (this.session?.start ?? 0);
+    const now = this.live ? connection.now() - (this.session?.start ?? 0) : this.end;
+    if (news || now - this.end >= beat) this.end = now;
     this.position = this.end;
     if (this.over) this.following = false;
   }
