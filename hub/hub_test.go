@@ -33,12 +33,17 @@ type node struct {
 	stop  func()
 }
 
-func newNode(t testing.TB) *node {
+func newNode(t testing.TB, sealed ...func(session.Summary)) *node {
 	t.Helper()
 	dir := t.TempDir()
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	inbox := hub.NewInbox()
-	store, err := recording.Open(recording.Options{Dir: dir, OnSealed: inbox.Add, Logger: logger})
+	store, err := recording.Open(recording.Options{Dir: dir, Logger: logger, OnSealed: func(sum session.Summary) {
+		inbox.Add(sum)
+		for _, f := range sealed {
+			f(sum)
+		}
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,16 +96,16 @@ func (s *signal) broadcast() {
 	}
 }
 
-// awaitIndexed waits until an ended session is in the index.
+// awaitIndexed waits until an ended session is in the index. The store may hold it a moment longer than that.
 func (h *Hub) awaitIndexed(ctx context.Context, id session.ID) error {
+	is := func(sum session.Summary) bool { return sum.ID == id }
 	for {
 		next := h.indexed.wait()
-		waiting := false
-		for _, sum := range h.unindexed() {
-			waiting = waiting || sum.ID == id
-		}
-		if !waiting {
+		if !slices.ContainsFunc(h.unindexed(), is) {
 			return nil
+		}
+		if rows, err := h.index.Find(ctx, string(id), 1); err != nil || slices.ContainsFunc(rows, is) {
+			return err
 		}
 		select {
 		case <-next:
