@@ -46,6 +46,19 @@ func (h *Handler) Tick() {
 	b.tick(time.Now())
 }
 
+// LeftOut is how many who look on get no live list until they have read.
+func (h *Handler) LeftOut() (n int) {
+	b := h.server.viewers.board
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, l := range b.lookers {
+		if !l.told {
+			n++
+		}
+	}
+	return n
+}
+
 // Renew tells all who look on the whole live list.
 func (h *Handler) Renew() {
 	b := h.server.viewers.board
