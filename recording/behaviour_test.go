@@ -121,8 +121,11 @@ func TestAnIdleLogTakesLittleMemory(t *testing.T) {
 	s := openStore(t, Options{Sync: SyncNone})
 	const n = 5000
 	var logs []*Log
-	for range 100 {
+	for range n { // as many before, so that what is made once, for a burst of them, is there
 		logs = append(logs, begin(t, s, Policy{}))
+	}
+	if err := logs[n-1].WaitDurable(context.Background(), 1); err != nil {
+		t.Fatal(err)
 	}
 	before := heap()
 	for range n {
