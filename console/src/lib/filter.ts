@@ -7,21 +7,21 @@ export interface Term {
   word: string;
 }
 
-const fields: Record<string, (row: Row) => string> = {
-  listener: (row) => row.listener,
-  service: (row) => row.service,
-  name: (row) => row.name,
-  addr: (row) => row.remote + '\n' + row.local,
-  transport: (row) => row.transport,
-  id: (row) => row.id,
-  state: (row) => (row.ended ? 'ended\n' + row.ended.cause : 'live'),
-};
+const fields = new Map<string, (row: Row) => string>(Object.entries({
+  listener: (row: Row) => row.listener,
+  service: (row: Row) => row.service,
+  name: (row: Row) => row.name,
+  addr: (row: Row) => row.remote + '\n' + row.local,
+  transport: (row: Row) => row.transport,
+  id: (row: Row) => row.id,
+  state: (row: Row) => (row.ended ? 'ended\n' + row.ended.cause : 'live'),
+}));
 
 /** Reads a filter: words, of which one may be of a field (listener:echo) or have spaces (state:"hung up"). */
 export function terms(query: string): Term[] {
   const list: Term[] = [];
   for (const [whole, field, quoted, word] of query.matchAll(/(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))/gi)) {
-    const known = field && field.toLowerCase() in fields;
+    const known = field && fields.has(field.toLowerCase());
     const text = known || quoted !== undefined ? (quoted ?? word ?? '') : whole;
     if (text) list.push({ field: known ? field.toLowerCase() : '', word: text.toLowerCase() });
   }
@@ -37,7 +37,7 @@ export function matcher(query: string, known: string[]): ((row: Row) => boolean)
   const tests = list.map(({ field, word }): ((row: Row) => boolean) => {
     // A listener's whole name means that one alone, though others may begin so.
     if (field === 'listener' && names.has(word)) return (row) => row.listener.toLowerCase() === word;
-    const of = fields[field];
+    const of = fields.get(field);
     if (of) return (row) => of(row).toLowerCase().includes(word);
     return (row) => row.text.includes(word) || (!!row.ended && !!causes[row.ended.cause]?.toLowerCase().includes(word));
   });

@@ -8,6 +8,7 @@ import * as rooms from '../words/rooms';
 import * as server from '../words/server';
 import * as session from '../words/session';
 import * as wall from '../words/wall';
+import { store, stored } from './stored';
 
 export type Language = 'en' | 'zh';
 
@@ -38,11 +39,9 @@ const all = {
   },
 };
 
-const key = 'switchboard.language';
-
 function initial(): Language {
-  const chosen = localStorage.getItem(key);
-  if (chosen === 'en' || chosen === 'zh') return chosen;
+  const chosen = stored('language', ['en', 'zh']);
+  if (chosen) return chosen;
   return navigator.languages.find((l) => /^(en|zh)/i.test(l))?.toLowerCase().startsWith('zh') ? 'zh' : 'en';
 }
 
@@ -58,7 +57,7 @@ class I18n {
   }
   choose(language: Language): void {
     this.language = language;
-    localStorage.setItem(key, language);
+    store('language', language);
   }
 }
 

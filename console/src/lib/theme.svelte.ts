@@ -1,11 +1,13 @@
-export type Scheme = 'system' | 'light' | 'dark';
+import { store, stored } from './stored';
 
-const key = 'switchboard.scheme';
+export const schemes = ['system', 'light', 'dark'] as const;
+export type Scheme = (typeof schemes)[number];
+
 const system = matchMedia('(prefers-color-scheme: dark)');
 
 /** Dark or light: the system's, unless somebody chose. */
 class Theme {
-  scheme = $state<Scheme>((localStorage.getItem(key) as Scheme | null) ?? 'system');
+  scheme = $state<Scheme>(stored('scheme', schemes) ?? 'system');
   private systemDark = $state(system.matches);
 
   constructor() {
@@ -16,7 +18,7 @@ class Theme {
   }
   choose(scheme: Scheme): void {
     this.scheme = scheme;
-    localStorage.setItem(key, scheme);
+    store('scheme', scheme);
   }
 }
 

@@ -11,7 +11,8 @@ const mostBytes = 4 << 20;
 /** Older events that are loaded at once. */
 const page = { events: 200, bytes: 128 << 10 };
 
-export type Form = 'text' | 'hex' | 'both';
+export const forms = ['text', 'hex', 'both'] as const;
+export type Form = (typeof forms)[number];
 
 /** The rows of a conversation that are in the page: the newest up to the player's position, or older ones while they are read. */
 export class Conversation implements View {
