@@ -36,7 +36,9 @@ class Router {
     const a = (e.target as Element | null)?.closest('a');
     if (!a || a.target || a.hasAttribute('download') || a.origin !== location.origin || a.pathname.startsWith('/api/')) return;
     e.preventDefault();
-    if (a.href !== location.href) this.go(a.href);
+    const within = a.getAttribute('href')?.startsWith('#') && document.getElementById(a.hash.slice(1));
+    if (within) within.focus();
+    else if (a.href !== location.href) this.go(a.href);
   }
 }
 
