@@ -60,7 +60,8 @@ function types(target: EventTarget | null): boolean {
   const e = target as HTMLElement | null;
   if (!e?.closest) return false;
   if (e instanceof HTMLInputElement) return !['checkbox', 'radio', 'button', 'range'].includes(e.type);
-  return e instanceof HTMLTextAreaElement || e instanceof HTMLSelectElement || e.isContentEditable;
+  if (e instanceof HTMLTextAreaElement) return !e.readOnly; // a terminal's, which has the focus when it was clicked
+  return e instanceof HTMLSelectElement || e.isContentEditable;
 }
 
 export const keys = new Keys();

@@ -124,6 +124,13 @@ export class EventStream {
   }
 }
 
+/** What events took of the window, together. */
+export function cost(events: Event[]): number {
+  let n = 0;
+  for (const e of events) n += e.cost;
+  return n;
+}
+
 /** Reads a batch: docs/console.md says how it is made. */
 export function decode(batch: ArrayBuffer): Event[] {
   const b = new Uint8Array(batch);

@@ -16,11 +16,45 @@ export function parseSize(text: string | undefined): Size | undefined {
   return size && size.cols > 0 && size.rows > 0 && size.cols <= 1000 && size.rows <= 1000 ? size : undefined;
 }
 
+/** CAN ends whatever sequence is half done, and RIS is the terminal's own full reset: ECMA-48 and VT100. */
+const anew = Uint8Array.of(0x18, 0x1b, 0x63);
+/** Bytes that a terminal is given at once. */
+const piece = 65_536;
+
+interface Job {
+  data?: Uint8Array;
+  size?: Size;
+  done?: (() => void) | undefined;
+}
+
+/** How many of the first jobs are bytes that may be given together. */
+function pieces(jobs: Job[]): number {
+  let n = 0;
+  for (let bytes = 0; jobs[n]?.data && (n === 0 || bytes < piece); n++) bytes += jobs[n]?.data?.length ?? 0;
+  return n;
+}
+
+function joined(parts: Uint8Array[]): Uint8Array {
+  const first = parts[0];
+  if (parts.length === 1 && first) return first;
+  const all = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const p of parts) {
+    all.set(p, at);
+    at += p.length;
+  }
+  return all;
+}
+
 /**
  * A screen that shows what a session's far end sees. It has the size of the session's terminal, whatever room there is: the
  * letters are made to fit. It never answers: what programs ask of a terminal was answered by the real one.
  */
 export class Screen {
+  private jobs: Job[] = []; // that the terminal was not given yet
+  private busy = false; // it draws
+  private closed = false;
+
   private constructor(
     private readonly terminal: Terminal,
     private readonly box: HTMLElement,
@@ -36,21 +70,51 @@ export class Screen {
     return screen;
   }
 
-  /** Shows bytes of output. done is called when they are on the screen. */
+  /** Shows bytes of output. done is called when they are on the screen, or will not be. */
   write(data: Uint8Array, done?: () => void): void {
-    this.terminal.write(data, done);
+    this.jobs.push({ data, done });
+    this.work();
   }
-  resize(size: Size): void {
+  /** Takes a size, behind what was written before. */
+  resize(size: Size, done?: () => void): void {
+    this.jobs.push({ size, done });
+    this.work();
+  }
+  /** Makes it as new. What was written and is not on the screen yet never comes there. */
+  reset(): void {
+    for (const job of this.jobs.splice(0)) job.done?.();
+    this.write(anew);
+  }
+  /** Bytes that wait to be drawn. */
+  get backlog(): number {
+    return this.jobs.reduce((n, job) => n + (job.data?.length ?? 0), 0);
+  }
+
+  /** The terminal takes time to draw: it is given a piece at a time, so that what comes between keeps its place. */
+  private work(): void {
+    while (!this.busy && !this.closed) {
+      const job = this.jobs[0];
+      if (!job) return;
+      if (job.size) {
+        this.jobs.shift();
+        this.take(job.size);
+        job.done?.();
+        continue;
+      }
+      const done = this.jobs.splice(0, pieces(this.jobs));
+      this.busy = true;
+      this.terminal.write(joined(done.map((j) => j.data ?? new Uint8Array())), () => {
+        this.busy = false;
+        for (const j of done) j.done?.();
+        this.work();
+      });
+    }
+  }
+
+  private take(size: Size): void {
     if (size.cols === this.terminal.cols && size.rows === this.terminal.rows) return;
     this.terminal.resize(size.cols, size.rows);
     this.fit();
-  }
-  /** Makes it as new. */
-  reset(): void {
-    this.terminal.reset();
-  }
-  get size(): Size {
-    return { cols: this.terminal.cols, rows: this.terminal.rows };
   }
   /** What is selected; else all that the screen shows. */
   text(): string {
@@ -81,6 +145,7 @@ export class Screen {
     if (screen.offsetWidth > width || screen.offsetHeight > height) this.terminal.options.fontSize = Math.max(2, next - 0.5);
   }
   close(): void {
+    this.closed = true;
     this.terminal.dispose();
   }
 }

@@ -22,5 +22,6 @@ export function load(box: HTMLElement, size: Size): Terminal {
   terminal.unicode.activeVersion = '11';
   terminal.open(box);
   if (terminal.textarea) terminal.textarea.tabIndex = -1; // nothing is typed here
+  terminal.attachCustomKeyEventHandler(() => false); // keys are the page's
   return terminal;
 }

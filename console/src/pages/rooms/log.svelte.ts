@@ -1,5 +1,5 @@
 import type { ApiError } from '../../lib/api';
-import { end, EventStream, type Begun, type From } from '../../lib/stream';
+import { cost, end, EventStream, type Begun, type From } from '../../lib/stream';
 import { soon } from '../../lib/ticker';
 import type { Event, Member } from '../../lib/types';
 import { member, read, type Item } from './message';
@@ -94,7 +94,7 @@ export class RoomLog {
           if (e.number >= number) return done();
           this.meet(e, found, session, start);
         }
-        this.earlier?.take(batch.reduce((n, e) => n + e.cost, 0));
+        this.earlier?.take(cost(batch));
       },
       over: done,
     });
@@ -115,8 +115,8 @@ export class RoomLog {
     const take = (batch: Event[]): void => {
       for (const e of batch) {
         this.meet(e, this.fresh, session, start);
-        this.used += e.cost;
       }
+      this.used += cost(batch);
       this.calledOff = soon(() => this.show());
     };
     this.error = undefined;

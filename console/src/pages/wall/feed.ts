@@ -58,8 +58,3 @@ export class Feed {
     this.viewer.events(batch);
   }
 }
-
-/** What events took of the window, together. */
-export function cost(batch: Event[]): number {
-  return batch.reduce((sum, e) => sum + e.cost, 0);
-}
