@@ -37,9 +37,17 @@ async function request(method: string, path: string, body?: BodyInit, signal?: A
   throw new ApiError(response.status, message);
 }
 
-async function json<T>(response: Promise<Response>): Promise<T> {
-  return (await (await response).json()) as T;
+async function json<T>(asked: Promise<Response>): Promise<T> {
+  const response = await asked;
+  try {
+    return (await response.json()) as T;
+  } catch {
+    throw cutOff();
+  }
 }
+
+/** The connection was lost while the answer came. */
+const cutOff = (): ApiError => new ApiError(0, 'the answer was cut off');
 
 export const api = {
   get: <T>(path: string, signal?: AbortSignal) => json<T>(request('GET', path, undefined, signal)),
@@ -69,11 +77,13 @@ export async function find(
 ): Promise<boolean> {
   const response = await request('GET', sessionPath(id, '/find?' + query.toString()), undefined, signal);
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
-  if (!reader) throw new ApiError(0, 'the answer has no body');
+  if (!reader) throw cutOff();
   let rest = '';
   for (;;) {
-    const { value, done } = await reader.read();
-    if (done) throw new ApiError(0, 'the answer was cut off');
+    const { value, done } = await reader.read().catch(() => {
+      throw cutOff();
+    });
+    if (done) throw cutOff();
     const lines = (rest + value).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) {

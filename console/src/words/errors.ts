@@ -8,6 +8,7 @@ export const en = {
   unavailable: 'Not now. Try again in a moment.',
   refused: 'The server refused.',
   server: (message: string) => `(${message})`,
+  clipboard: 'The browser did not copy it. Select it, and copy it yourself.',
   program: (message: string) => `A mistake in the console: ${message}. Reload the page.`,
 };
 
@@ -21,5 +22,6 @@ export const zh: typeof en = {
   unavailable: '暂时无法执行，请稍后再试。',
   refused: '服务器拒绝了该操作。',
   server: (message) => `（${message}）`,
+  clipboard: '浏览器未能复制，请手动选择并复制。',
   program: (message) => `控制台出错：${message}。请刷新页面。`,
 };
