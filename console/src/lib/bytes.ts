@@ -10,9 +10,14 @@ export interface Read {
 
 /** Makes text of one direction's bytes, piece by piece: a character that two pieces share is shown with the second. */
 export class Decoder {
-  private rest = new Uint8Array();
+  private rest: Uint8Array = new Uint8Array();
 
   decode(data: Uint8Array): Read {
+    return read(this.whole(data));
+  }
+
+  /** The bytes of a piece's characters: with the beginning of its first, without that of one that goes on. */
+  whole(data: Uint8Array): Uint8Array {
     let bytes = data;
     if (this.rest.length > 0) {
       bytes = new Uint8Array(this.rest.length + data.length);
@@ -21,8 +26,15 @@ export class Decoder {
     }
     const cut = bytes.length - unfinished(bytes);
     this.rest = bytes.slice(cut);
-    return read(bytes.subarray(0, cut));
+    return bytes.subarray(0, cut);
   }
+}
+
+/** At most so many of the first bytes, and no character in part. */
+export function beginning(b: Uint8Array, most: number): Uint8Array {
+  if (b.length <= most) return b;
+  const part = b.subarray(0, most);
+  return part.subarray(0, most - unfinished(part));
 }
 
 /** How many bytes at the end begin a character and do not finish it: 0 to 3. */

@@ -21,8 +21,8 @@ class Connection {
   /** The server is another build than this page: a reload brings the new one. */
   outdated = $state(false);
 
-  /** Server's clock less this one's, µs. */
-  skew = 0;
+  /** Server's clock, Unix µs, when performance.now() was 0. That never leaps, as the time of day does when it is set. */
+  private epoch = Date.now() * 1000 - performance.now() * 1000;
 
   readonly socket: Socket;
   private build = '';
@@ -65,7 +65,7 @@ class Connection {
 
   /** The server's time now, Unix µs. */
   now(): number {
-    return Date.now() * 1000 + this.skew;
+    return Math.round(this.epoch + performance.now() * 1000);
   }
 
   /** Has f called now, if there is a connection, and at each new one. Returns what ends that. */
@@ -89,7 +89,7 @@ class Connection {
   }
 
   private greeted(hello: Hello): void {
-    this.skew = hello.now - Date.now() * 1000;
+    this.epoch = hello.now - performance.now() * 1000;
     this.outdated = this.build !== '' && hello.build !== this.build;
     this.build ||= hello.build;
     this.hello = hello;

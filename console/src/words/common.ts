@@ -69,6 +69,7 @@ export const en = {
   },
   fields: {
     id: 'Id',
+    copyId: 'Copy the id',
     listener: 'Listener',
     service: 'Service',
     transport: 'Transport',
@@ -87,6 +88,7 @@ export const en = {
     received: 'Received',
     sent: 'Sent',
     events: 'Events',
+    inEvents: (bytes: string, events: string, one: boolean) => `${bytes} in ${events} ${one ? 'event' : 'events'}`,
     watchers: 'Watchers',
     size: 'Size on disk',
     pinned: 'Pinned',
@@ -171,6 +173,7 @@ export const zh: typeof en = {
   },
   fields: {
     id: '编号',
+    copyId: '复制编号',
     listener: '监听器',
     service: '服务',
     transport: '传输',
@@ -189,6 +192,7 @@ export const zh: typeof en = {
     received: '接收',
     sent: '发送',
     events: '事件',
+    inEvents: (bytes, events) => `${bytes}，${events} 个事件`,
     watchers: '观看者',
     size: '磁盘占用',
     pinned: '已保留',

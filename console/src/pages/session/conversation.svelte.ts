@@ -1,4 +1,4 @@
-import { EventStream } from '../../lib/stream';
+import { cost, EventStream } from '../../lib/stream';
 import type { Event, Session } from '../../lib/types';
 import type { View } from './player.svelte';
 import { RowMaker, type Row } from './rows';
@@ -21,6 +21,8 @@ export class Conversation implements View {
   /** Somebody reads older rows: new ones are counted and not shown, until the view is refreshed. */
   held = $state(false);
   missed = $state(0);
+  /** The rows below were let go of. */
+  cut = $state(false);
   /** There is nothing before the first row. */
   complete = $state(false);
   loading = $state(false);
@@ -30,6 +32,7 @@ export class Conversation implements View {
   private older: EventStream | undefined;
   private first = 1;
   private lowest = 0; // of the keys of rows
+  private kept: Event[] = []; // of those that were missed, where they come at no other time
 
   constructor(private readonly session: () => Session | undefined) {}
 
@@ -42,12 +45,24 @@ export class Conversation implements View {
     this.rows = [];
     this.held = false;
     this.missed = 0;
+    this.cut = false;
+    this.kept = [];
+  }
+
+  /** Shows what was missed, where that is still to be had here. */
+  release(): void {
+    const kept = this.kept;
+    this.kept = [];
+    this.held = false;
+    this.missed = 0;
+    this.show(kept);
   }
 
   show(events: Event[]): void {
     if (events.length === 0) return;
     if (this.held) {
       this.missed += events.length;
+      if (this.session()?.record === 'off') this.kept = this.kept.concat(events).slice(-mostNew);
       return;
     }
     const rows = this.rows.slice();
@@ -62,7 +77,7 @@ export class Conversation implements View {
   /** Loads what lies before the first row. prepended is called when it is about to be shown. */
   loadOlder(prepended: () => void): void {
     const id = this.session()?.id;
-    if (this.loading || this.complete || !id) return;
+    if (this.loading || this.complete || !id || this.session()?.record === 'off') return;
     const until = this.first;
     this.loading = true;
     this.held = true;
@@ -78,7 +93,9 @@ export class Conversation implements View {
       this.lowest -= rows.length;
       rows.forEach((r, i) => (r.key = this.lowest + i));
       // What is far below is let go of; it comes back with a refresh.
-      this.rows = rows.concat(this.rows).slice(0, mostOld);
+      const all = rows.concat(this.rows);
+      this.cut ||= all.length > mostOld;
+      this.rows = all.slice(0, mostOld);
     };
     let from = until;
     const stream: EventStream = new EventStream(
@@ -90,12 +107,8 @@ export class Conversation implements View {
           if (from >= until) done(1);
         },
         events: (batch) => {
-          let n = 0;
-          for (const e of batch) {
-            n += e.cost;
-            if (e.number < until) events.push(e);
-          }
-          stream.take(n);
+          events.push(...batch.filter((e) => e.number < until));
+          stream.take(cost(batch));
           if ((batch.at(-1)?.number ?? 0) >= until - 1) done(from);
         },
         over: () => done(from),

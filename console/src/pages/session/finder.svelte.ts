@@ -36,13 +36,14 @@ export class Finder {
   }
 
   clear(): void {
-    this.running?.abort();
     this.text = '';
     this.forget();
   }
 
   /** Forgets the places, since what is looked for has changed. */
   forget(): void {
+    this.running?.abort();
+    this.searching = false;
     this.hits = [];
     this.at = -1;
     this.done = false;
@@ -50,7 +51,6 @@ export class Finder {
   }
 
   async search(): Promise<void> {
-    this.running?.abort();
     this.forget();
     if (!this.text) return;
     const query = new URLSearchParams({ limit: limit.toString() });
@@ -79,7 +79,12 @@ export class Finder {
       this.complete = await find(this.id, query, (h) => found.push(h), running.signal);
       flush();
     } catch (error) {
-      if (!running.signal.aborted) toasts.fail(error);
+      if (!running.signal.aborted) {
+        flush();
+        this.complete = false;
+        this.done = this.hits.length > 0; // who was cut off has not looked everywhere
+        toasts.fail(error);
+      }
     }
     clearInterval(timer);
     if (this.running === running) this.searching = false;

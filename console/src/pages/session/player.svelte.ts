@@ -1,7 +1,8 @@
 import type { ApiError } from '../../lib/api';
+import { text } from '../../lib/bytes';
 import { connection } from '../../lib/connection.svelte';
-import { EventStream, type Begun, type From } from '../../lib/stream';
-import type { Event, Session } from '../../lib/types';
+import { cost, EventStream, type Begun, type From } from '../../lib/stream';
+import { Kind, type Event, type Session } from '../../lib/types';
 
 /** What shows events: a conversation, or a terminal. */
 export interface View {
@@ -12,6 +13,8 @@ export interface View {
   show(events: Event[]): void;
   /** Calls f when the next frame paints what was shown. */
   drawn(f: () => void): void;
+  /** It has more than it can draw at once: the player waits. */
+  readonly busy?: boolean;
 }
 
 /** A place in a session: a time (µs since its start), the event after which it is, or where it is live. */
@@ -30,6 +33,9 @@ const lead = 400_000;
 const longest = 250;
 /** While nothing comes the clock of a live session moves so often, µs: each time the timeline is painted anew. */
 const beat = 100_000;
+/** How far behind now (µs) following may be before it leaves out what lies between; and ms between two such leaps. */
+const late = 3_000_000;
+const leap = 2000;
 /** How near to now (µs) playing becomes following. */
 const tail = 250_000;
 
@@ -52,6 +58,8 @@ export class Player {
   /** A place was asked for, and is not shown yet. */
   waiting = $state(false);
   error = $state.raw<ApiError>();
+  /** What its last event says of its end. */
+  ending = $state.raw<Partial<Session>>();
 
   private stream: EventStream | undefined;
   private queue: Event[] = []; // behind the position
@@ -72,16 +80,23 @@ export class Player {
     return this.session?.state === 'live';
   }
 
+  /** What passes in it is kept nowhere: there is no way back. */
+  get unrecorded(): boolean {
+    return this.session?.record === 'off';
+  }
+
   /** Shows the session in another way. */
   setView(view: View): void {
     this.view = view;
-    if (this.session) this.go(this.following ? 'live' : { after: this.shown }, this.position);
+    if (!this.session) return;
+    if (this.unrecorded && !this.live) view.reset(1);
+    else this.go(this.following || this.unrecorded ? 'live' : { after: this.shown }, this.position);
   }
 
   /** Opens the session: live where it is live, else at its beginning, or at a time. */
   open(session: Session, time?: number): void {
     this.know(session);
-    if (time !== undefined) this.seek(time);
+    if (time !== undefined && !this.unrecorded) this.seek(time);
     else if (this.live) this.follow();
     else this.go({ time: 0 });
   }
@@ -94,12 +109,14 @@ export class Player {
 
   /** Goes to a time, µs since the session's start. */
   seek(time: number): void {
+    if (this.unrecorded) return;
     this.following = false;
     this.go({ time: Math.round(Math.max(0, Math.min(time, this.end))) });
   }
 
   /** Goes to where an event has just happened. */
   seekEvent(number: number): void {
+    if (this.unrecorded) return;
     this.following = false;
     this.playing = false;
     this.go({ after: number });
@@ -108,11 +125,17 @@ export class Player {
   /** Shows what happens as it does. */
   follow(): void {
     this.playing = false;
-    this.go('live');
+    if (this.unrecorded && this.stream) {
+      this.following = this.live; // what came since it was stopped waits, and comes at no other time
+      this.run();
+    } else {
+      this.go('live');
+    }
   }
 
   /** Shows the same place anew. */
   refresh(): void {
+    if (this.unrecorded) return;
     this.go(this.following ? 'live' : { after: this.shown }, this.position);
   }
 
@@ -123,6 +146,7 @@ export class Player {
 
   play(): void {
     if (this.following || this.closed) return;
+    if (this.unrecorded) return this.follow();
     if (!this.live && this.position >= this.end && !this.waiting) this.go({ time: 0 });
     this.playing = true;
     this.run();
@@ -142,9 +166,11 @@ export class Player {
   /** Goes on by one event. */
   async step(): Promise<void> {
     this.pause();
+    const stream = this.stream;
     if (this.queue.length === 0 && !this.over) await new Promise<void>((done) => this.steps.push(done));
     const first = this.queue[0];
-    if (!first || this.closed) return;
+    // Somebody may have gone elsewhere while it was waited for.
+    if (!first || this.closed || stream !== this.stream || this.playing || this.following) return;
     this.show(this.queue.filter((e) => e.number === first.number).length);
     this.position = first.at;
   }
@@ -152,6 +178,7 @@ export class Player {
   /** Goes back by one event. */
   stepBack(): void {
     this.pause();
+    if (this.unrecorded) return;
     if (this.shown > 1) this.go({ after: this.shown - 1 });
     else this.go({ time: 0 });
   }
@@ -160,7 +187,7 @@ export class Player {
     this.closed = true;
     this.stream?.close();
     cancelAnimationFrame(this.frame);
-    for (const done of this.steps.splice(0)) done();
+    this.stepped();
   }
 
   /** Goes to a place; at is the position there, if it is not the newest event's. The last of several wins. */
@@ -197,6 +224,7 @@ export class Player {
       this.next = undefined;
       if (next !== undefined && !this.closed) this.load(next);
       else this.run();
+      if (this.queue.length > 0 || this.over) this.stepped();
     };
     const mine = (): boolean => this.stream === stream;
     const stream: EventStream = new EventStream(
@@ -211,6 +239,8 @@ export class Player {
         },
         events: (batch) => {
           if (!mine()) return;
+          const last = batch.at(-1);
+          if (last?.kind === Kind.Closed && this.live) this.ending = ended(last);
           if (this.waiting && begun) {
             const at = begun.at;
             const split = batch.findIndex((e) => e.number >= at);
@@ -224,7 +254,7 @@ export class Player {
           // Messages of a room that came with one delivery share their number.
           const rest = this.queue.findIndex((e) => e.number > this.shown);
           this.show(rest < 0 ? this.queue.length : rest);
-          for (const done of this.steps.splice(0)) done();
+          this.stepped();
           this.run();
         },
         over: (error) => {
@@ -232,12 +262,18 @@ export class Player {
           this.error = error;
           this.over = true;
           if (this.waiting) ready();
-          for (const done of this.steps.splice(0)) done();
+          this.stepped();
           this.run();
         },
       },
     );
     this.stream = stream;
+    this.stepped();
+  }
+
+  /** Those who wait for an event to step to look again. */
+  private stepped(): void {
+    for (const done of this.steps.splice(0)) done();
   }
 
   /** Shows the first n events of the queue. */
@@ -261,38 +297,58 @@ export class Player {
     const passed = Math.min(Math.max(0, t - this.lastFrame), longest) * 1000;
     this.lastFrame = t;
     if (!this.waiting) {
-      if (this.following) this.tickLive();
+      if (this.following && this.behind) this.go('live');
+      else if (this.view.busy) this.grow();
+      else if (this.following) this.tickLive();
       else if (this.playing) this.tickPlay(passed);
     }
     if (this.playing || this.following) this.frame = requestAnimationFrame((t) => this.tick(t));
   }
 
+  /** The end of a live session moves on, as long as it is known that it lives. */
+  private grow(least = 0): void {
+    if (!this.live || connection.state !== 'online') return;
+    const now = connection.now() - (this.session?.start ?? 0);
+    if (now - this.end >= least) this.end = now;
+  }
+
+  /** It is known that more comes behind the queue. */
+  private get more(): boolean {
+    if (this.over) return false;
+    if (!this.live || connection.state !== 'online') return true;
+    return (this.queue.at(-1)?.number ?? this.shown) < (this.session?.events ?? 0);
+  }
+
+  /** More comes than can be shown: what there is is old already. */
+  private get behind(): boolean {
+    const newest = this.queue.at(-1);
+    return !!newest && this.live && this.end - newest.at > late && performance.now() - this.asked > leap;
+  }
+
   private tickLive(): void {
     const news = this.queue.length > 0;
     this.show(this.queue.length);
-    const now = this.live ? connection.now() - (this.session?.start ?? 0) : this.end;
-    if (news || now - this.end >= beat) this.end = now;
+    this.grow(news ? 0 : beat);
     this.position = this.end;
     if (this.over) this.following = false;
   }
 
   private tickPlay(passed: number): void {
-    if (this.live) this.end = connection.now() - (this.session?.start ?? 0);
+    this.grow();
     let to = this.position + passed * this.speed;
     const next = this.queue[0];
     if (!next) {
+      if (this.more) return; // what comes next is not here yet
       if (this.over) {
         to = Math.min(to, this.end);
         if (this.skip || to >= this.end) {
           to = this.end;
           this.playing = false;
         }
-      } else if (this.live && (this.skip || to >= this.end - tail)) {
+      } else if (this.skip || to >= this.end - tail) {
         this.playing = false;
-        this.following = connection.state === 'online';
+        this.following = true;
         to = this.end;
-      } else if (!this.live) {
-        return; // what comes next is not known yet
       }
       this.position = to;
       return;
@@ -300,14 +356,14 @@ export class Player {
     if (this.skip && next.at - this.position > silence * Math.max(1, this.speed)) to = next.at - lead * Math.min(1, this.speed);
     let n = 0;
     while (n < this.queue.length && (this.queue[n]?.at ?? Infinity) <= to) n++;
-    if (n === this.queue.length && !this.over && !this.live) to = Math.min(to, this.queue[n - 1]?.at ?? to);
+    if (n === this.queue.length && this.more) to = Math.min(to, this.queue[n - 1]?.at ?? to);
     this.show(n);
     this.position = to;
   }
 }
 
-function cost(events: Event[]): number {
-  let n = 0;
-  for (const e of events) n += e.cost;
-  return n;
+/** What a session's last event says of its end. */
+function ended(closed: Event): Partial<Session> {
+  const { time, ...why } = JSON.parse(text(closed.data)) as Partial<Session> & { time: number };
+  return { ...why, end: time };
 }

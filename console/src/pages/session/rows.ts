@@ -1,4 +1,4 @@
-import { Decoder, isBinary, read, same, visible, type Read } from '../../lib/bytes';
+import { beginning, Decoder, isBinary, read, same, visible } from '../../lib/bytes';
 import { Kind, type Event } from '../../lib/types';
 
 /** A line of the conversation: an event, or several in a row that are the same. */
@@ -8,7 +8,9 @@ export interface Row {
   at: number;
   kind: Kind;
   data: Uint8Array<ArrayBuffer>;
-  /** Of bytes: what they are as text; control characters are visible. */
+  /** The bytes of its text: data, but that characters are whole. */
+  bytes: Uint8Array;
+  /** The text, or the beginning of a long one: see wholeText. */
   text: string;
   /** Better read as hex. */
   binary: boolean;
@@ -22,6 +24,13 @@ export interface Row {
 
 /** The longest event that is looked at for repetition. */
 const repeatable = 512;
+/** Bytes of a text that are made ready to be shown: of megabytes that fly by no more is ever seen. */
+const ready = 8192;
+
+/** All the text of a row; control characters are visible. */
+export function wholeText(row: Row): string {
+  return row.bytes.length > ready ? visible(read(row.bytes).text) : row.text;
+}
 
 /** Makes rows of the events of a session, in their order. */
 export class RowMaker {
@@ -44,12 +53,14 @@ export class RowMaker {
         rows[rows.length - 1] = { ...last, times: last.times + 1, lastAt: e.at, lastNumber: e.number };
         continue;
       }
-      const r = this.read(e);
+      const bytes = this.characters(e);
+      const r = read(beginning(bytes, ready));
       rows.push({
         number: e.number,
         at: e.at,
         kind: e.kind,
         data: e.data,
+        bytes,
         text: visible(r.text),
         binary: isData(e.kind) && isBinary(r),
         times: 1,
@@ -60,8 +71,8 @@ export class RowMaker {
     }
   }
 
-  private read(e: Event): Read {
-    if (this.whole || (e.kind !== Kind.Received && e.kind !== Kind.Sent)) return read(e.data);
+  private characters(e: Event): Uint8Array {
+    if (this.whole || (e.kind !== Kind.Received && e.kind !== Kind.Sent)) return e.data;
     let data: Uint8Array = e.data;
     if (this.fresh[e.kind] && !this.fromStart) {
       // Rows begin anywhere: what finishes a character that began before is passed over.
@@ -70,7 +81,7 @@ export class RowMaker {
       data = data.subarray(i);
     }
     this.fresh[e.kind] = false;
-    return this.decoders[e.kind].decode(data);
+    return this.decoders[e.kind].whole(data);
   }
 }
 
