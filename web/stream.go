@@ -19,11 +19,13 @@ type stream struct {
 	number int64
 	id     session.ID
 	events *hub.Events
-	ask    watchAsk
-	window int64
-	pace   time.Duration
-	cancel context.CancelFunc
-	done   chan struct{}
+
+	recorded bool // it reads a recording, and holds a file open
+	ask      watchAsk
+	window   int64
+	pace     time.Duration
+	cancel   context.CancelFunc
+	done     chan struct{}
 
 	taken atomic.Int64  // bytes
 	news  chan struct{} // holds one value when some were taken
@@ -51,7 +53,7 @@ var errStreamEnd = errors.New("the stream has ended")
 // run sends until there is no more, and then tells the viewer so, unless it has gone.
 func (st *stream) run(ctx context.Context) {
 	defer close(st.done)
-	defer st.events.Close()
+	defer st.close()
 	s := st.viewer.viewers.server
 	if st.follow {
 		s.pace.enter()
@@ -66,6 +68,13 @@ func (st *stream) run(ctx context.Context) {
 		over = st.viewer.failure("events", err)
 	}
 	st.viewer.streams.finish(st, func() { st.viewer.socket.Emit("over", st.number, over) })
+}
+
+func (st *stream) close() {
+	st.events.Close()
+	if st.recorded {
+		st.viewer.viewers.recordings.Add(-1)
+	}
 }
 
 // copy returns why it ended: io.EOF or errStreamEnd where all was sent.

@@ -293,6 +293,32 @@ func TestAViewerHas64StreamsAtMostEachWithANumberOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestRecordingsThatAreReadHaveALimitSinceEachHoldsAFileOpen(t *testing.T) {
+	h := open(t)
+	s := h.talker(session.RecordOn)
+	for range 4 {
+		says(t, s, "%s", strings.Repeat("x", 16<<10))
+	}
+	s.Close()
+	h.until("it is recorded", func() bool { return h.one(s.ID()).State == session.Recorded })
+	const held = `"window":16384` // more than that is there, so that the stream waits
+	var pages []*page
+	for range 256 / 64 {
+		p := h.look("vera")
+		for i := range 64 {
+			p.watch(i, s.ID(), held)
+		}
+		pages = append(pages, p)
+	}
+	late := h.look("vera")
+	ask := `{"stream":1,"id":"` + string(s.ID()) + `",` + held + `}`
+	late.refused("watch", ask, 409, "256 recordings")
+	var ok struct{ Error string }
+	pages[0].ask("unwatch", `{"stream":3}`, &ok)
+	late.watch(1, s.ID(), held)
+	late.refused("watch", strings.Replace(ask, ":1,", ":2,", 1), 409, "256 recordings")
+}
+
 func TestNothingOfAStreamIsLeftOnceItIsUnwatched(t *testing.T) {
 	h := open(t)
 	c := h.call(h.listen("a"))

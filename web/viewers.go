@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/auth"
@@ -22,6 +23,8 @@ type viewers struct {
 	io     *socketio.Server
 	space  *socketio.Namespace
 	board  *board
+
+	recordings atomic.Int64 // that streams read: each holds a file open
 
 	greeting sync.Mutex // held from hello until the viewer is in greeted: who has got the one misses no change
 }

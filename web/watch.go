@@ -36,7 +36,8 @@ type watchReply struct {
 
 // What a stream may ask for.
 const (
-	maxStreams    = 64 // of one viewer
+	maxStreams    = 64  // of one viewer
+	maxRecordings = 256 // that all streams read together
 	defaultPace   = 16 * time.Millisecond
 	maxPace       = time.Second
 	defaultWindow = 256 << 10
@@ -103,12 +104,20 @@ func (v *viewer) watch(ctx context.Context, ask watchAsk) (any, error) {
 			from = before
 		}
 	}
+	recorded := sum.State == session.Recorded
+	if recorded && v.viewers.recordings.Add(1) > maxRecordings {
+		v.viewers.recordings.Add(-1)
+		return nil, streamsError("256 recordings are being read already: try again when somebody has closed one")
+	}
 	events, err := s.Hub.Events(ctx, sum.ID, from)
 	if err != nil {
+		if recorded {
+			v.viewers.recordings.Add(-1)
+		}
 		return nil, err
 	}
 	from = events.Position()
-	st := &stream{viewer: v, number: ask.Stream, id: sum.ID, events: events, ask: ask, skip: ask.Skip,
+	st := &stream{viewer: v, number: ask.Stream, id: sum.ID, events: events, recorded: recorded, ask: ask, skip: ask.Skip,
 		window: ask.Window, pace: defaultPace, done: make(chan struct{}), news: make(chan struct{}, 1)}
 	if st.window == 0 {
 		st.window = defaultWindow
