@@ -1,4 +1,5 @@
-import { isBinary, read as decode, text, visible } from '../../lib/bytes';
+import { isBinary, read as decode, visible } from '../../lib/bytes';
+import { readMessage } from '../../lib/message';
 import { Kind, type Event, type Member } from '../../lib/types';
 
 /** Something that happened in a room. */
@@ -44,32 +45,14 @@ export function member(e: Event): Pick<Member, 'id' | 'remote' | 'session'> & { 
   return e.kind === Kind.Joined || e.kind === Kind.Left ? json(e.data) : undefined;
 }
 
-/** A message is laid out as docs/recording-format.md says. */
-function message(item: Item, data: Uint8Array): Item | undefined {
-  let i = 0;
-  const uvarint = (): number => {
-    let value = 0;
-    for (let factor = 1; ; factor *= 128) {
-      const c = data[i++];
-      if (c === undefined) throw new RangeError('a message is cut off');
-      value += (c & 127) * factor;
-      if (c < 128) return value;
-    }
-  };
-  try {
-    uvarint(); // the offset in the room's log
-    const head = uvarint();
-    const length = head & 63;
-    item.sender = text(data.subarray(i, i + length));
-    item.data = data.subarray(i + length);
-    if (head & 64) {
-      const said = json<unknown[]>(item.data);
-      if (Array.isArray(said)) [item.what, item.name, item.args] = ['event', String(said[0]), said.slice(1)];
-    }
-    return item;
-  } catch {
-    return undefined;
-  }
+function message(item: Item, data: Uint8Array<ArrayBuffer>): Item | undefined {
+  const m = readMessage(data);
+  if (!m) return undefined;
+  item.sender = m.sender;
+  item.data = m.said;
+  const said = m.event ? json<unknown[]>(m.said) : undefined;
+  if (Array.isArray(said)) [item.what, item.name, item.args] = ['event', String(said[0]), said.slice(1)];
+  return item;
 }
 
 function json<T>(data: Uint8Array): T | undefined {

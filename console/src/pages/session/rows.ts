@@ -1,4 +1,5 @@
 import { beginning, Decoder, isBinary, read, same, visible } from '../../lib/bytes';
+import { readMessage } from '../../lib/message';
 import { Kind, type Event } from '../../lib/types';
 
 /** A line of the conversation: an event, or several in a row that are the same. */
@@ -7,6 +8,8 @@ export interface Row {
   number: number;
   at: number;
   kind: Kind;
+  /** Of a message of a room: who said it; empty if nobody's. */
+  sender: string;
   data: Uint8Array<ArrayBuffer>;
   /** The bytes of its text: data, but that characters are whole. */
   bytes: Uint8Array;
@@ -47,9 +50,11 @@ export class RowMaker {
 
   /** Appends the events to rows; the last row may be exchanged for one that stands for more. */
   append(rows: Row[], events: Event[]): void {
-    for (const e of events) {
+    for (let e of events) {
+      const m = e.kind === Kind.Message ? readMessage(e.data) : undefined;
+      if (m) e = { ...e, data: m.said };
       const last = rows.at(-1);
-      if (this.fold && last && last.kind === e.kind && isData(e.kind) && e.data.length <= repeatable && same(last.data, e.data)) {
+      if (this.fold && last && last.kind === e.kind && last.sender === (m?.sender ?? '') && isData(e.kind) && e.data.length <= repeatable && same(last.data, e.data)) {
         rows[rows.length - 1] = { ...last, times: last.times + 1, lastAt: e.at, lastNumber: e.number };
         continue;
       }
@@ -59,6 +64,7 @@ export class RowMaker {
         number: e.number,
         at: e.at,
         kind: e.kind,
+        sender: m?.sender ?? '',
         data: e.data,
         bytes,
         text: visible(r.text),
