@@ -51,7 +51,7 @@ class I18n {
   get w(): (typeof all)['en'] {
     return all[this.language];
   }
-  /** For Intl. */
+  /** For the page's lang. */
   get locale(): string {
     return this.language === 'zh' ? 'zh-CN' : 'en';
   }
