@@ -9,15 +9,15 @@ export async function firstLoads(browser, { times, slower, typed, file }) {
   const loads = [];
   for (let i = 0; i < times; i++) {
     const sizes = new Map();
+    let stop;
     const page = await browser.open('/', {
       before: async (devtools) => {
         await devtools.send('Network.enable');
         devtools.on('Network.loadingFinished', (e) => sizes.set(e.requestId, e.encodedDataLength));
         await devtools.send('Emulation.setCPUThrottlingRate', { rate: slower });
-        browser.devtools = devtools;
+        stop = await browser.profile(i === 0 && file);
       },
     });
-    const stop = i === 0 ? await browser.profile(file) : async () => {};
     const row = await page.evaluate(() => bench.first('a[href^="/sessions/"]'));
     // The filter is usable when the frame that shows the first row has been followed by one that shows what was typed.
     const usable = await page.evaluate(
