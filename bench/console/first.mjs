@@ -3,7 +3,7 @@
 /**
  * Opens the first page some times, each time with nothing cached, on a processor that is slowed down so many times. Of each:
  * bytes that came, compressed, and files; row and usable, ms from the navigation until the first session was painted, and until
- * what is typed into the filter is.
+ * what is typed into the filter is; cpu, seconds that the main thread worked until then.
  */
 export async function firstLoads(browser, { times, slower, typed, file }) {
   const loads = [];
@@ -13,6 +13,7 @@ export async function firstLoads(browser, { times, slower, typed, file }) {
     const page = await browser.open('/', {
       before: async (devtools) => {
         await devtools.send('Network.enable');
+        await devtools.send('Performance.enable');
         devtools.on('Network.loadingFinished', (e) => sizes.set(e.requestId, e.encodedDataLength));
         await devtools.send('Emulation.setCPUThrottlingRate', { rate: slower });
         stop = await browser.profile(i === 0 && file);
@@ -37,9 +38,10 @@ export async function firstLoads(browser, { times, slower, typed, file }) {
         }),
       typed,
     );
+    const { metrics } = await browser.devtools.send('Performance.getMetrics');
     await stop();
     await page.waitForLoadState('networkidle');
-    loads.push({ bytes: [...sizes.values()].reduce((a, b) => a + b, 0), files: sizes.size, row, usable });
+    loads.push({ bytes: [...sizes.values()].reduce((a, b) => a + b, 0), files: sizes.size, row, usable, cpu: metrics.find((m) => m.name === 'ThreadTime').value });
     await browser.leave();
   }
   return loads;

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -46,15 +47,20 @@ func run(r *benchkit.Run) error {
 	if err := b.prepare(); err != nil {
 		return err
 	}
+	var others []string
 	for _, name := range strings.Split(*only, ",") {
 		play := scenes[name]
 		if play == nil {
 			return fmt.Errorf("-only %s: there is no such scene", name)
 		}
+		load, _ := os.ReadFile("/proc/loadavg")
+		others = append(others, name+" "+strings.Fields(string(load) + " ?")[0])
 		if err := play(b); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	r.Note("The machine's load average when each part began: %s. What else works takes part of the same %d processors.",
+		strings.Join(others, ", "), runtime.NumCPU())
 	return nil
 }
 
