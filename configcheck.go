@@ -76,6 +76,9 @@ func (c *checker) http(h *HTTPConfig) {
 			"else protects it", h.Listen)
 	}
 	c.tlsFiles("http.tls", h.TLS)
+	if n := c.size("http.max_import", h.MaxImport, defaultMaxImport); n < 1<<20 {
+		c.wrong("http.max_import", "%s is too little: at least 1MiB", h.MaxImport)
+	}
 	for i, name := range h.Hosts {
 		if name == "" || strings.ContainsAny(name, ":/*@ ") {
 			c.wrong(fmt.Sprintf("http.hosts[%d]", i), "%q is no name of a host: write chat.example.org, without a port", name)

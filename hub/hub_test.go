@@ -33,7 +33,9 @@ type node struct {
 	stop  func()
 }
 
-func newNode(t testing.TB) *node {
+func newNode(t testing.TB) *node { return newNodeKeeping(t, hub.Retention{}) }
+
+func newNodeKeeping(t testing.TB, keep hub.Retention) *node {
 	t.Helper()
 	dir := t.TempDir()
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -46,7 +48,8 @@ func newNode(t testing.TB) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := hub.New(hub.Options{Node: "n1", Store: store, Index: idx, Inbox: inbox, Logger: logger})
+	h, err := hub.New(hub.Options{Node: "n1", Store: store, Index: idx, Inbox: inbox, Retention: keep,
+		Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (s *Store) Import(im Import) (sum session.Summary, err error) {
 	defer s.imports.Done()
 	w, err := s.newImporter(im.Info)
 	if err != nil {
-		return sum, fmt.Errorf("import: %w: %s", err, mend(err))
+		return sum, fmt.Errorf("%w: %s", err, mend(err))
 	}
 	defer w.close()
 	end, err := im.Fill(w.add)
@@ -47,7 +47,7 @@ func (s *Store) Import(im Import) (sum session.Summary, err error) {
 		return sum, err
 	}
 	if sum, err = w.finish(end, im.Ends); err != nil {
-		return sum, fmt.Errorf("import: %w", err)
+		return sum, err
 	}
 	if im.Pin != nil && im.Pin(sum) {
 		if err := s.SetPinned(sum.ID, sum.Start, true); err != nil {
