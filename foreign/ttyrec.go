@@ -26,7 +26,6 @@ type ttyrec struct {
 	length uint32 // of its data
 	left   uint32 // of it to be read
 	buf    []byte
-	opened bool
 }
 
 var (
