@@ -73,3 +73,20 @@ test("asciinema's player plays what is exported", async (t) => {
     });
   }
 });
+
+test('the console offers those formats of sessions that have a terminal', async (t) => {
+  const h = await House.open(t, {});
+  const cast = path.join(h.folder, 'demo.cast');
+  await writeFile(cast, demo);
+  await h.run('import', cast);
+  const page = await openPage(t, await openBrowser(t));
+  await page.goto(h.link);
+  await page.getByRole('link', { name: 'Recordings' }).first().click();
+  await page.getByRole('button', { name: 'Export' }).first().click();
+  const items = await page.getByRole('menuitem').allInnerTexts();
+  assert.deepEqual(items.map((i) => i.split(/\s/)[0]), ['raw', 'text', 'jsonl', 'hex', 'asciicast', 'asciicast2', 'ttyrec', 'script']);
+  const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: /^asciicast for/ }).click()]);
+  assert.match(file.suggestedFilename(), /^[0-9a-z]{12}\.cast$/);
+  const chunks = await (await file.createReadStream()).toArray();
+  assert.match(Buffer.concat(chunks).toString(), /^\{"version":3,.*\n\[0\.500, "o", /);
+});
