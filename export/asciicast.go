@@ -109,11 +109,16 @@ func (c *asciicast) event(at int64, code byte, data []byte) {
 
 // appendLossy appends data as a string of JSON; each byte that is no UTF-8 becomes U+FFFD.
 func appendLossy(b, data []byte) []byte {
-	if !utf8.Valid(data) {
-		data = []byte(string([]rune(string(data))))
-	}
-	b, _ = appendString(b, data)
+	b, _ = appendString(b, lossy(data))
 	return b
+}
+
+// lossy is data as UTF-8: each byte that is none becomes U+FFFD.
+func lossy(data []byte) []byte {
+	if utf8.Valid(data) {
+		return data
+	}
+	return []byte(string([]rune(string(data))))
 }
 
 func appendNumber(b []byte, name string, n int64) []byte {

@@ -57,14 +57,20 @@ func lookThrough(open func() (Reader, error)) (a about, err error) {
 		case session.Unsent:
 			a.cuts = cutUnsent(a.cuts, sent, e.Data)
 		case session.Closed:
-			var end session.End
-			if json.Unmarshal(e.Data, &end) == nil {
-				a.exit = end.Exit
-			}
+			a.exit = exitOf(e.Data)
 		}
 		return nil
 	})
 	return a, err
+}
+
+// exitOf is the exit status that a Closed event tells, nil if it tells none.
+func exitOf(closed []byte) *int {
+	var end session.End
+	if json.Unmarshal(closed, &end) != nil {
+		return nil
+	}
+	return end.Exit
 }
 
 // screen gives a player what was sent, which is what the terminal showed, and what was typed if it is to have input.
