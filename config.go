@@ -47,11 +47,12 @@ type HistoryConfig struct {
 
 // HTTPConfig is where the console, REST and metrics are served, and to whom.
 type HTTPConfig struct {
-	Listen   string        `yaml:"listen"`   // HOST:PORT; default 127.0.0.1:8081
-	TLS      *TLSConfig    `yaml:"tls"`      // required beyond loopback
-	Insecure bool          `yaml:"insecure"` // serve beyond loopback without TLS all the same
-	Tokens   []TokenConfig `yaml:"tokens"`   // besides the administrator's, which lies in the data folder
-	Console  *bool         `yaml:"console"`  // serve the console's pages, and let people sign in there; default true
+	Listen    string        `yaml:"listen"`     // HOST:PORT; default 127.0.0.1:8081
+	TLS       *TLSConfig    `yaml:"tls"`        // required beyond loopback
+	Insecure  bool          `yaml:"insecure"`   // serve beyond loopback without TLS all the same
+	Tokens    []TokenConfig `yaml:"tokens"`     // besides the administrator's, which lies in the data folder
+	MaxImport string        `yaml:"max_import"` // bytes of a recording of another program that REST takes; default 1GiB
+	Console   *bool         `yaml:"console"`    // serve the console's pages, and let people sign in there; default true
 
 	// These two hold for the addresses of ws:// and socketio:// listeners too.
 	Hosts   []string `yaml:"hosts"`   // other names of this server, as in chat.example.org
@@ -210,10 +211,11 @@ func DefaultData() string {
 
 // defaults that depend on the transport or on other settings.
 const (
-	defaultHTTP    = "127.0.0.1:8081"
-	defaultUDPIdle = "60s"
-	defaultUDPMax  = 10_000
-	defaultWebMax  = 10_000
+	defaultHTTP      = "127.0.0.1:8081"
+	defaultMaxImport = "1GiB"
+	defaultUDPIdle   = "60s"
+	defaultUDPMax    = 10_000
+	defaultWebMax    = 10_000
 )
 
 // HasConsole reports whether the console is served.

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/switchboard-relay/switchboard/session"
@@ -77,6 +76,9 @@ func (c *checker) http(h *HTTPConfig) {
 			"else protects it", h.Listen)
 	}
 	c.tlsFiles("http.tls", h.TLS)
+	if n := c.size("http.max_import", h.MaxImport, defaultMaxImport); n < 1<<20 {
+		c.wrong("http.max_import", "%s is too little: at least 1MiB", h.MaxImport)
+	}
 	for i, name := range h.Hosts {
 		if name == "" || strings.ContainsAny(name, ":/*@ ") {
 			c.wrong(fmt.Sprintf("http.hosts[%d]", i), "%q is no name of a host: write chat.example.org, without a port", name)
@@ -145,23 +147,10 @@ func (c *checker) listener(path string, l *ListenerConfig) {
 	if l.Max < 0 {
 		c.wrong(path+".max_sessions", "must not be negative")
 	}
-	if l.Terminal != "" && !isTerminalSize(l.Terminal) {
+	if _, ok := session.ParseSize(l.Terminal); l.Terminal != "" && !ok {
 		c.wrong(path+".terminal", "%q is no size of a terminal: write columns and rows, as in 80x24, each from 1 to %d",
-			l.Terminal, maxTerminal)
+			l.Terminal, session.MaxTerminal)
 	}
-}
-
-// maxTerminal is the most columns, and rows, that a terminal may have.
-const maxTerminal = 1000
-
-func isTerminalSize(text string) bool {
-	cols, rows, found := strings.Cut(text, "x")
-	return found && isTerminalSide(cols) && isTerminalSide(rows)
-}
-
-func isTerminalSide(text string) bool {
-	n, err := strconv.Atoi(text)
-	return err == nil && n >= 1 && n <= maxTerminal && strconv.Itoa(n) == text
 }
 
 func (c *checker) byTransport(path string, l *ListenerConfig, a transport.Address) {

@@ -213,7 +213,8 @@ func nodeName(dir, configured string) (string, error) {
 
 // openHTTP listens where the console and REST are served.
 func (sb *Switchboard) openHTTP() error {
-	opt := web.Options{Hub: sb.hub, Rooms: sb.rooms, Auth: sb.auth, Version: sb.version, Node: sb.node,
+	most, _ := ParseSize(cmp.Or(sb.conf.HTTP.MaxImport, defaultMaxImport))
+	opt := web.Options{Hub: sb.hub, MaxImport: most, Rooms: sb.rooms, Auth: sb.auth, Version: sb.version, Node: sb.node,
 		Data: sb.conf.Data, Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger, Retention: sb.retention}
 	if sb.conf.HTTP.HasConsole() {
 		opt.Secret = sb.token

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/switchboard-relay/switchboard/session"
 )
@@ -19,28 +20,55 @@ const (
 	Text  Format = "text"  // lines that people read
 	JSONL Format = "jsonl" // each event as a line of JSON
 	Hex   Format = "hex"   // a hex dump of each event
+
+	// What terminals showed, for programs that play it back. What was sent is what was shown.
+	Asciicast  Format = "asciicast"  // asciinema's, version 3
+	Asciicast2 Format = "asciicast2" // asciinema's, version 2
+	Ttyrec     Format = "ttyrec"     // as ttyplay plays it
+	Script     Format = "script"     // as scriptreplay plays it: a zip file of two files
 )
+
+// Formats are all formats, in the order in which they are documented.
+var Formats = []Format{Raw, Text, JSONL, Hex, Asciicast, Asciicast2, Ttyrec, Script}
 
 // ParseFormat checks that s names a format; an empty one is raw.
 func ParseFormat(s string) (Format, error) {
-	switch f := Format(s); f {
-	case "":
+	if s == "" {
 		return Raw, nil
-	case Raw, Text, JSONL, Hex:
-		return f, nil
 	}
-	return "", fmt.Errorf("no format is called %q: use raw, text, jsonl or hex", s)
+	if slices.Contains(Formats, Format(s)) {
+		return Format(s), nil
+	}
+	return "", fmt.Errorf("no format is called %q: use raw, text, jsonl, hex, asciicast, asciicast2, ttyrec or script", s)
 }
+
+// Plays reports whether the format is one of what a terminal showed.
+func (f Format) Plays() bool { return slices.Index(Formats, f) >= slices.Index(Formats, Asciicast) }
 
 // ContentType is the media type of what Write writes.
 func (f Format) ContentType() string {
 	switch f {
 	case JSONL:
 		return "application/x-ndjson"
-	case Raw:
+	case Raw, Ttyrec:
 		return "application/octet-stream"
+	case Asciicast, Asciicast2:
+		return "application/x-asciicast"
+	case Script:
+		return "application/zip"
 	}
 	return "text/plain; charset=utf-8"
+}
+
+// Extension is how names of files with what Write writes end, without a dot.
+func (f Format) Extension() string {
+	switch f {
+	case Asciicast, Asciicast2:
+		return "cast"
+	case Script:
+		return "zip"
+	}
+	return string(f)
 }
 
 // Direction chooses bytes by where they went, as seen from Switchboard.
@@ -93,22 +121,29 @@ type people struct{ lines *Lines }
 func (p people) event(e session.Event) { p.lines.Event(e) }
 func (p people) end()                  { p.lines.End() }
 
-// Write writes the events that there are now. open begins at the first event; raw bytes need it twice, since what was
-// never sent after all is known only later. Write closes what it opened, and does not wait for events to come.
+const bufferSize = 64 << 10
+
+// Write writes the events that there are now. In what a terminal showed, input is left out if the direction is Sent, and
+// output never. open begins at the first event; what is known only at the end, such as what was never sent after all, has
+// some formats need it more than once. Write closes what it opened, and does not wait for events to come.
 func Write(w io.Writer, f Format, d Direction, open func() (Reader, error)) error {
-	out := bufio.NewWriterSize(w, 64<<10)
+	if f.Plays() {
+		return writeScreen(w, f, d, open)
+	}
+	out := bufio.NewWriterSize(w, bufferSize)
 	var enc encoder
 	last := uint64(math.MaxUint64)
 	switch f {
 	case Raw:
-		var cuts []span
+		bytes := &raw{out: out, direction: d}
 		if d != Received {
-			var err error
-			if cuts, last, err = findUnsent(open); err != nil {
+			a, err := lookThrough(open)
+			if err != nil {
 				return err
 			}
+			bytes.cut.cuts, last = a.cuts, a.last
 		}
-		enc = &raw{out: out, direction: d, cuts: cuts}
+		enc = bytes
 	case JSONL:
 		enc = &jsonLines{out: out, direction: d}
 	case Text, Hex:

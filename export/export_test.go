@@ -264,7 +264,7 @@ func TestEachLineOfJSONIsTheEvent(t *testing.T) {
 
 func TestErrorsOfTheReaderAndTheWriterComeBack(t *testing.T) {
 	broken := errors.New("broken")
-	for _, f := range []export.Format{export.Raw, export.Text, export.JSONL, export.Hex} {
+	for _, f := range export.Formats {
 		closed := 0
 		open := func() (export.Reader, error) {
 			return &tape{events: story(session.Received, "x"), err: broken, closed: &closed}, nil
@@ -328,7 +328,7 @@ func BenchmarkWrite(b *testing.B) {
 		size += int64(len(part))
 	}
 	closed := 0
-	for _, f := range []export.Format{export.Raw, export.Text, export.JSONL, export.Hex} {
+	for _, f := range export.Formats {
 		b.Run(fmt.Sprint(f), func(b *testing.B) {
 			b.SetBytes(size)
 			b.ReportAllocs()

@@ -103,7 +103,7 @@ func FuzzEveryFormatTakesEveryEvent(f *testing.F) {
 			events = append(events, session.Event{Number: uint64(i + 1), Time: start, Kind: session.Kind(part[0] % 17),
 				Data: part[1:]})
 		}
-		for _, format := range []export.Format{export.Raw, export.Text, export.JSONL, export.Hex} {
+		for _, format := range export.Formats {
 			for _, d := range []export.Direction{export.Both, export.Received, export.Sent} {
 				out := write(t, format, d, events)
 				if format == export.Text || format == export.Hex {

@@ -16,9 +16,8 @@ type span struct{ from, to uint64 }
 type raw struct {
 	out       *bufio.Writer
 	direction Direction
-	mapping   *session.Mapping // of the room
-	cuts      []span           // on record as sent, but never sent; in order
-	sent      uint64           // bytes on record as sent so far
+	room      room
+	cut       cutter
 }
 
 func (r *raw) event(e session.Event) {
@@ -29,71 +28,75 @@ func (r *raw) event(e session.Event) {
 	case session.Received:
 		r.out.Write(e.Data)
 	case session.Sent:
-		r.writeSent(e.Data)
+		r.cut.each(e.Data, func(part []byte) { r.out.Write(part) })
 	case session.Opened:
-		var info session.Info
-		if json.Unmarshal(e.Data, &info) == nil {
-			r.mapping = info.Mapping
-		}
+		r.room.opened(e.Data)
 	case session.Message:
-		r.message(e.Data)
-	}
-}
-
-func (r *raw) message(data []byte) {
-	m, err := session.ParseRoomMessage(data)
-	if err != nil {
-		return
-	}
-	if m.Kind == session.SaidEvent {
-		m.Bytes = r.mapping.AppendBytes(nil, m.Bytes, true)
-	}
-	r.out.Write(m.Bytes)
-}
-
-// writeSent writes what of the data lies outside of the cuts.
-func (r *raw) writeSent(data []byte) {
-	for len(data) > 0 {
-		n := uint64(len(data))
-		if len(r.cuts) == 0 || r.sent+n <= r.cuts[0].from {
-			r.out.Write(data)
-			r.sent += n
-			return
-		}
-		cut := r.cuts[0]
-		if r.sent < cut.from {
-			n = cut.from - r.sent
-			r.out.Write(data[:n])
-		} else {
-			n = min(n, cut.to-r.sent)
-		}
-		data = data[n:]
-		r.sent += n
-		if r.sent == cut.to {
-			r.cuts = r.cuts[1:]
-		}
+		r.out.Write(r.room.said(e.Data))
 	}
 }
 
 func (r *raw) end() {}
 
-// findUnsent reads all events for the bytes that are on record as sent and never were. last is the number of the last
-// event that it read: later ones may yet tell of more.
-func findUnsent(open func() (Reader, error)) (cuts []span, last uint64, err error) {
-	var sent uint64
-	err = read(open, func(e session.Event) error {
-		last = e.Number
-		switch e.Kind {
-		case session.Sent:
-			sent += uint64(len(e.Data))
-		case session.Unsent:
-			if n, err := strconv.ParseUint(string(e.Data), 10, 63); err == nil {
-				cuts = cutLast(cuts, sent, n)
-			}
-		}
+// room knows how a room's messages read as bytes, from the Opened event of its own record.
+type room struct{ mapping *session.Mapping }
+
+func (r *room) opened(data []byte) {
+	var info session.Info
+	if json.Unmarshal(data, &info) == nil {
+		r.mapping = info.Mapping
+	}
+}
+
+// said is what a member over TCP got of a message.
+func (r *room) said(data []byte) []byte {
+	m, err := session.ParseRoomMessage(data)
+	if err != nil {
 		return nil
-	})
-	return cuts, last, err
+	}
+	if m.Kind == session.SaidEvent {
+		return r.mapping.AppendBytes(nil, m.Bytes, true)
+	}
+	return m.Bytes
+}
+
+// cutter leaves out what is on record as sent and never was.
+type cutter struct {
+	cuts []span // in order
+	sent uint64 // bytes on record as sent so far
+}
+
+// each gives f what of the sent data lies outside of the cuts.
+func (c *cutter) each(data []byte, f func(part []byte)) {
+	for len(data) > 0 {
+		n := uint64(len(data))
+		if len(c.cuts) == 0 || c.sent+n <= c.cuts[0].from {
+			f(data)
+			c.sent += n
+			return
+		}
+		cut := c.cuts[0]
+		if c.sent < cut.from {
+			n = cut.from - c.sent
+			f(data[:n])
+		} else {
+			n = min(n, cut.to-c.sent)
+		}
+		data = data[n:]
+		c.sent += n
+		if c.sent == cut.to {
+			c.cuts = c.cuts[1:]
+		}
+	}
+}
+
+// cutUnsent cuts what an Unsent event says.
+func cutUnsent(cuts []span, sent uint64, data []byte) []span {
+	n, err := strconv.ParseUint(string(data), 10, 63)
+	if err != nil {
+		return cuts
+	}
+	return cutLast(cuts, sent, n)
 }
 
 // cutLast cuts the last n of the sent bytes that are not cut yet. cuts are in order and do not touch.

@@ -34,6 +34,10 @@ type node struct {
 }
 
 func newNode(t testing.TB, sealed ...func(session.Summary)) *node {
+	return newNodeKeeping(t, hub.Retention{}, sealed...)
+}
+
+func newNodeKeeping(t testing.TB, keep hub.Retention, sealed ...func(session.Summary)) *node {
 	t.Helper()
 	dir := t.TempDir()
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -51,7 +55,8 @@ func newNode(t testing.TB, sealed ...func(session.Summary)) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := hub.New(hub.Options{Node: "n1", Store: store, Index: idx, Inbox: inbox, Logger: logger})
+	h, err := hub.New(hub.Options{Node: "n1", Store: store, Index: idx, Inbox: inbox, Retention: keep,
+		Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}

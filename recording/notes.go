@@ -112,7 +112,12 @@ func (s *Store) writeNotes(path string, notes []session.Note) error {
 	if err := os.Rename(name+".tmp", name); err != nil {
 		return err
 	}
-	for made && dir != s.sealedDir() { // those above may be new as well
+	return s.syncFolders(dir, made)
+}
+
+// syncFolders makes the names in an hour's folder durable; those above may be new as well if it was made just now.
+func (s *Store) syncFolders(dir string, made bool) error {
+	for made && dir != s.sealedDir() {
 		if err := syncDir(dir); err != nil {
 			return err
 		}

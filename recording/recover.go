@@ -15,6 +15,9 @@ import (
 // recover reads what a crash left: indexes of complete segments, the headers of the last, and the files of long-lived
 // sessions. Every session found is to be sealed; those without a Closed event end as "interrupted".
 func (s *Store) recover() error {
+	if err := s.removeImports(); err != nil {
+		return err
+	}
 	files, err := os.ReadDir(s.journalDir())
 	if err != nil {
 		return err

@@ -158,15 +158,17 @@ func (w *sealWriter) count(ref *chunkRef) {
 	}
 }
 
-func (w *sealWriter) add(c *chunk) error {
-	raw := c.buf[:c.n]
-	h := header{payloadCRC: checksum(raw), length: uint32(c.n), raw: uint32(c.n), count: c.count, first: c.first, t0: c.t0,
-		t1: c.t1, flags: c.flags, passed: c.passed, id: c.log.id}
+func (w *sealWriter) add(c *chunk) error { return w.record(c.log.id, c, c.buf[:c.n], c.flags) }
+
+// record writes a chunk; its payload may be compressed, if the flags say so.
+func (w *sealWriter) record(id session.ID, c *chunk, payload []byte, flags uint8) error {
+	h := header{payloadCRC: checksum(payload), length: uint32(len(payload)), raw: uint32(c.n), count: c.count, first: c.first,
+		t0: c.t0, t1: c.t1, flags: flags, passed: c.passed, id: id}
 	w.entries = append(w.entries, indexEntry{id: h.id, ref: chunkRef{off: w.at(), length: headerSize + h.length,
 		count: h.count, first: h.first, t0: h.t0, span: spanOf(h.t0, h.t1), flags: h.flags, passed: h.passed}})
 	var b [headerSize]byte
 	h.put(b[:])
-	w.buf = append(append(w.buf, b[:]...), raw...)
+	w.buf = append(append(w.buf, b[:]...), payload...)
 	return w.flush(sealBuffer)
 }
 

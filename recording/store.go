@@ -34,7 +34,7 @@ type Options struct {
 	QueueLimit   int64         // memory that may wait for the disk, all sessions together, bytes; 64 MiB
 	JournalLimit int64         // beyond it live sessions move to files of their own, bytes; 1 GiB
 	Sync         SyncMode
-	OnSealed     func(session.Summary) // a session's file is complete and durable; called from one goroutine
+	OnSealed     func(session.Summary) // a session's file is complete and durable; called from one goroutine, and by Import
 	OnFailed     func(err error)       // the journal cannot write; called once at each change
 	OnRecovered  func()                // it can again
 	Logger       *slog.Logger
@@ -89,6 +89,7 @@ type Store struct {
 	stop    chan struct{} // everything else ends
 	journal sync.WaitGroup
 	others  sync.WaitGroup
+	imports sync.WaitGroup // added to under mu, and not once closing is closed
 
 	commits, chunks, written, unrecorded, failures, stalls, sealedCount atomic.Uint64
 }
@@ -158,10 +159,8 @@ func (s *Store) Begin(about Describer, p Policy) (*Log, error) {
 	if _, err := session.ParseID(string(info.ID)); err != nil {
 		return nil, err
 	}
-	select {
-	case <-s.closing:
+	if s.isClosing() {
 		return nil, ErrClosed
-	default:
 	}
 	off := p.Record == session.RecordOff
 	if err := s.Err(); err != nil && !off {
@@ -270,15 +269,16 @@ func (s *Store) Remove(id session.ID, start int64) error {
 // closePatience is how long Close waits for a disk that fails.
 const closePatience = 3 * time.Second
 
-// Close seals everything and lets go of the folder. Every Log must have ended. If the disk fails, it gives up after a
-// few seconds with the error; what was durable is recovered at the next Open.
+// Close seals everything and lets go of the folder. Every Log must have ended; an Import ends with the next event that it
+// adds. If the disk fails, Close gives up after a few seconds with the error; what was durable is recovered at the next Open.
 func (s *Store) Close() error {
-	select {
-	case <-s.closing:
+	if s.isClosing() {
 		return nil
-	default:
 	}
+	s.mu.Lock()
 	close(s.closing)
+	s.mu.Unlock()
+	s.imports.Wait()
 	written := make(chan struct{})
 	go func() { s.journal.Wait(); close(written) }()
 	err := s.awaitWritten(written)

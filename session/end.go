@@ -43,6 +43,7 @@ type End struct {
 	By     string `json:"by,omitempty"`     // who did it, for Kicked
 	Reason string `json:"reason,omitempty"` // what that person gave as reason
 	Detail string `json:"detail,omitempty"` // the error behind the cause, for people
+	Exit   *int   `json:"exit,omitempty"`   // of the program whose terminal it was: its exit status, if that is known
 }
 
 // Error makes an End usable as the cause of a cancelled context.
@@ -53,6 +54,9 @@ func (e *End) Error() string {
 	}
 	if e.Reason != "" {
 		s += ": " + e.Reason
+	}
+	if e.Exit != nil {
+		s += fmt.Sprintf(", exit status %d", *e.Exit)
 	}
 	if e.Detail != "" {
 		s += " (" + e.Detail + ")"

@@ -133,8 +133,10 @@ func TestEveryCauseIsKnownByItsName(t *testing.T) {
 }
 
 func TestAnEndReadsAsASentence(t *testing.T) {
+	three := 3
 	for want, end := range map[string]session.End{
 		"hung up":                             {Cause: session.HungUp},
+		"done, exit status 3":                 {Cause: session.Done, Exit: &three},
 		"kicked by ada: maintenance":          {Cause: session.Kicked, By: "ada", Reason: "maintenance"},
 		"refused (upstream x: no route)":      {Cause: session.Refused, Detail: "upstream x: no route"},
 		"kicked by ada: why (it was too big)": {Cause: session.Kicked, By: "ada", Reason: "why", Detail: "it was too big"},

@@ -249,17 +249,17 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 	}
 	q := r.URL.Query()
 	for key := range q {
-		if key != "format" && key != "direction" {
-			return bad("no parameter is called %q: use format, direction", key)
+		if key != "format" && key != "direction" && key != "input" {
+			return bad("no parameter is called %q: use format, direction, input", key)
 		}
 	}
 	format, err := export.ParseFormat(q.Get("format"))
 	if err != nil {
 		return badRequest{err}
 	}
-	direction, err := export.ParseDirection(q.Get("direction"))
+	direction, err := exportDirection(q, format)
 	if err != nil {
-		return badRequest{err}
+		return err
 	}
 	if sum.Record == session.RecordOff {
 		return errNotRecorded
@@ -271,11 +271,38 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 	}
 	probe.Close()
 	w.Header().Set("Content-Type", format.ContentType())
-	w.Header().Set("Content-Disposition", `attachment; filename="`+sum.ID.Short()+"."+string(format)+`"`)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+sum.ID.Short()+"."+format.Extension()+`"`)
 	out := &lines{w: w, ctl: http.NewResponseController(w), limit: exportLimit}
 	if err := export.Write(out, format, direction, open); err != nil {
 		s.Logger.Debug("an export ended early", "session", sum.ID, "error", err)
 		panic(http.ErrAbortHandler) // cuts the connection, so that the client sees that it is not whole
 	}
 	return nil
+}
+
+// exportDirection is what of a session is exported: of what a terminal showed, what was typed if input says so.
+func exportDirection(q url.Values, f export.Format) (export.Direction, error) {
+	if !f.Plays() {
+		if q.Has("input") {
+			return "", bad("input goes with asciicast, asciicast2, ttyrec and script: give direction")
+		}
+		d, err := export.ParseDirection(q.Get("direction"))
+		if err != nil {
+			return "", badRequest{err}
+		}
+		return d, nil
+	}
+	if q.Has("direction") {
+		return "", bad("direction does not go with %s, which has what was sent; input=true adds what was received", f)
+	}
+	if text := q.Get("input"); text != "" {
+		input, err := strconv.ParseBool(text)
+		if err != nil {
+			return "", bad("input %q: use true or false", text)
+		}
+		if input {
+			return export.Both, nil
+		}
+	}
+	return export.Sent, nil
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -39,6 +40,7 @@ type Options struct {
 	// Secret is the administrator's token: the console's cookies are sealed with it. Empty: no console is served.
 	Secret string
 
+	MaxImport   int64 // bytes of a recording of another program; 0: 1 GiB
 	Retention   hub.Retention
 	SampleEvery time.Duration // between samples of the history; 0: 10 s
 }
@@ -53,6 +55,7 @@ type server struct {
 	codes    *auth.Codes
 	failures failures
 	guests   guests
+	imports  chan struct{} // holds a value for each that is under way
 
 	onChange func(id session.ID, what string) // fixed after New
 }
@@ -74,7 +77,7 @@ type route struct {
 type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
-var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, roomRoutes, serverRoutes, loginRoutes}
+var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, roomRoutes, serverRoutes, loginRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
@@ -108,7 +111,7 @@ func New(opt Options) *Handler {
 		opt.Logger = slog.Default()
 	}
 	s := &server{Options: opt, codes: auth.NewCodes(opt.Auth),
-		past: history{every: cmp.Or(opt.SampleEvery, historyEvery)}}
+		imports: make(chan struct{}, importsAtOnce), past: history{every: cmp.Or(opt.SampleEvery, historyEvery)}}
 	mux := http.NewServeMux()
 	if opt.Secret != "" {
 		s.cookies = auth.NewCookies(opt.Auth, opt.Secret)
@@ -172,7 +175,7 @@ func (s *server) fenced(next http.Handler) http.Handler {
 			writeError(w, http.StatusForbidden, err)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, s.maxBodyOf(r))
 		next.ServeHTTP(w, r)
 	})
 }
@@ -284,7 +287,11 @@ func statusOf(err error) (int, error) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes: send them in pieces", tooLarge.Limit)
+		less := "send them in pieces"
+		if tooLarge.Limit != maxBody {
+			less = "http.max_import says how many there may be"
+		}
+		return http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes: %s", tooLarge.Limit, less)
 	case errors.As(err, &request):
 		return http.StatusBadRequest, err
 	case errors.Is(err, errNoToken), errors.Is(err, errNoSignIn):
@@ -307,8 +314,8 @@ func statusOf(err error) (int, error) {
 }
 
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // nobody is there to be told
+	if r.Context().Err() != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return // nobody is there to be told; who only sent nothing for too long is
 	}
 	status, err := statusOf(err)
 	switch status {

@@ -81,7 +81,7 @@ func TestHelpIsForEveryCommand(t *testing.T) {
 	if code != exitOK || !strings.Contains(out, "Usage: switchboard") {
 		t.Errorf("no arguments: got exit code %d, %q", code, out)
 	}
-	names := "serve check config console ls watch kick send rooms say play find export note notes pin unpin rm connect " +
+	names := "serve check config console ls watch kick send rooms say play find export import note notes pin unpin rm connect " +
 		"verify version"
 	for _, name := range strings.Fields(names) {
 		code, help, said := runOnce(t, name, "--help")
@@ -105,7 +105,7 @@ func TestVersionSaysWhatRuns(t *testing.T) {
 func TestWithoutAServerTheErrorSaysHowToStartOne(t *testing.T) {
 	dir := t.TempDir()
 	for _, args := range [][]string{{"ls"}, {"console"}, {"watch", "x"}, {"kick", "x"}, {"send", "x", "y"}, {"rooms"},
-		{"rooms", "x"}, {"say", "x", "y"}, {"say", "x", "-"}, {"play", "x"}, {"export", "x"}, {"pin", "x"}, {"unpin", "x"}, {"rm", "x"}} {
+		{"rooms", "x"}, {"say", "x", "y"}, {"say", "x", "-"}, {"play", "x"}, {"export", "x"}, {"import", "-"}, {"pin", "x"}, {"unpin", "x"}, {"rm", "x"}} {
 		code, _, said := runOnce(t, append(args, "--data", dir)...)
 		want := fmt.Sprintf("switchboard: no server runs on the data folder %s: start one with "+
 			"\"switchboard serve --data %s\", or name another with --data DIR or --server URL\n", dir, dir)

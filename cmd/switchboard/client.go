@@ -61,7 +61,8 @@ const requestTimeout = 30 * time.Second
 // find looks up the server's address and token. It does not connect yet.
 func (f serverFlags) find() (*client, error) {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext,
+		ExpectContinueTimeout: 5 * time.Second}
 	c := &client{http: &http.Client{Transport: transport}}
 	server, token := f.Server, string(f.Token)
 	if server == "" && f.Data == "" {
@@ -202,13 +203,18 @@ func (c *client) open(ctx context.Context, method, path string, query url.Values
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+c.token)
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}
+	return c.do(req)
+}
+
+// do asks, and returns the answer's body if it is a success.
+func (c *client) do(req *http.Request) (io.ReadCloser, error) {
+	req.Header.Set("Authorization", "Bearer "+c.token)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.explain(ctx, err)
+		return nil, c.explain(req.Context(), err)
 	}
 	if resp.StatusCode/100 == 2 {
 		return resp.Body, nil

@@ -16,14 +16,22 @@ import (
 // ExportCmd writes a session to a file or to the standard output.
 type ExportCmd struct {
 	serverFlags
-	Format    string `short:"f" enum:"raw,text,jsonl,hex" default:"raw" help:"${enum}."`
+	Format    string `short:"f" enum:"raw,text,jsonl,hex,asciicast,asciicast2,ttyrec,script" default:"raw" help:"${enum}."`
 	Direction string `enum:"received,sent,both" default:"both" help:"Which way the bytes went: received, sent or both."`
+	Input     bool   `help:"With asciicast, asciicast2 and script: what was typed as well."`
 	Output    string `short:"o" type:"path" placeholder:"FILE" help:"The file to write, whole or not at all."`
 	ID        string `arg:"" help:"The session's id, or the first characters of it."`
 }
 
 // Run exports.
 func (c *ExportCmd) Run(ctx context.Context, std *stdio) error {
+	query := url.Values{"format": {c.Format}}
+	if c.Direction != "both" {
+		query.Set("direction", c.Direction)
+	}
+	if c.Input {
+		query.Set("input", "true")
+	}
 	server, err := c.find()
 	if err != nil {
 		return err
@@ -31,10 +39,6 @@ func (c *ExportCmd) Run(ctx context.Context, std *stdio) error {
 	sum, err := server.session(ctx, c.ID)
 	if err != nil {
 		return err
-	}
-	query := url.Values{"format": {c.Format}}
-	if c.Direction != "both" {
-		query.Set("direction", c.Direction)
 	}
 	body, err := server.open(ctx, http.MethodGet, sessionPath(string(sum.ID))+"/export", query, "", nil)
 	if err != nil {

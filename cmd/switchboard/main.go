@@ -36,6 +36,7 @@ type commands struct {
 	Play    PlayCmd    `cmd:"" help:"Play a session back in its own time."`
 	Find    FindCmd    `cmd:"" help:"Find what passed in a session."`
 	Export  ExportCmd  `cmd:"" help:"Write a session's bytes or events to a file."`
+	Import  ImportCmd  `cmd:"" help:"Make recordings of files that other programs wrote."`
 	Note    NoteCmd    `cmd:"" help:"Write a note about a session, or about a moment of it."`
 	Notes   NotesCmd   `cmd:"" help:"List a session's notes."`
 	Pin     PinCmd     `cmd:"" help:"Keep recordings from being removed."`

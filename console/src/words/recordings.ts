@@ -48,6 +48,10 @@ export const en = {
     text: 'a line for each event',
     jsonl: 'events as lines of JSON',
     hex: 'as hexdump shows it',
+    asciicast: 'for asciinema to play',
+    asciicast2: 'for older asciinema',
+    ttyrec: 'for ttyplay',
+    script: 'for scriptreplay, two files in a zip',
   },
   keys: {
     title: 'Recordings',
@@ -114,6 +118,10 @@ export const zh: typeof en = {
     text: '每个事件一行文本',
     jsonl: '每个事件一行 JSON',
     hex: '十六进制，同 hexdump',
+    asciicast: '供 asciinema 播放',
+    asciicast2: '供旧版 asciinema 播放',
+    ttyrec: '供 ttyplay 播放',
+    script: '供 scriptreplay 播放，zip 内含两个文件',
   },
   keys: {
     title: '录像',

@@ -1,0 +1,92 @@
+// Other programs are the judges of the formats that they play: asciinema's player plays what is exported.
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import test from 'node:test';
+import { House, openBrowser, openPage, patience, story } from './house.mjs';
+
+const demo = `{"version":2,"width":60,"height":10,"timestamp":1700000000,"title":"demo"}
+[0.5, "o", "\\u001b[1;31mfirst\\u001b[0m 温度 é 😀\\r\\n"]
+[1, "i", "k"]
+[2, "m", "a mark"]
+[20, "o", "\\u001b[2J\\u001b[Hsecond"]
+[30, "r", "70x12"]
+[40, "o", "\\u001b[12;1Hthe last line of 12"]
+[60.25, "o", " \\u001b[7mend\\u001b[0m"]
+`;
+
+const bundle = path.join(import.meta.dirname, '../node_modules/asciinema-player/dist/bundle');
+
+/** A page in which asciinema's player has the file, paused at a time. */
+async function play(t, browser, file, options = {}) {
+  const page = await openPage(t, browser);
+  await page.route('http://player.test/**', async (route) => {
+    const name = new URL(route.request().url()).pathname.slice(1);
+    const types = { '': 'text/html', 'player.js': 'text/javascript', 'player.css': 'text/css' };
+    const body = {
+      '': '<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="player.css"><script src="player.js"></script><div id="here"></div>',
+      'player.js': await readFile(path.join(bundle, 'asciinema-player.min.js')),
+      'player.css': await readFile(path.join(bundle, 'asciinema-player.css')),
+      'favicon.ico': '',
+      file: await readFile(file),
+    }[name];
+    await route.fulfill({ contentType: types[name] ?? 'application/octet-stream', body });
+  });
+  await page.goto('http://player.test/');
+  await page.evaluate((options) => {
+    window.player = AsciinemaPlayer.create({ url: '/file', ...options }, document.getElementById('here'), { preload: true, logger: console });
+  }, options);
+  return page;
+}
+
+/** Resolves when the screen shows the text. */
+const shows = (page, text) =>
+  page.waitForFunction((text) => document.querySelector('.ap-term-text')?.textContent.includes(text), text, { timeout: patience });
+
+const seek = (page, to) => page.evaluate((to) => window.player.seek(to), to);
+
+test("asciinema's player plays what is exported", async (t) => {
+  const h = await House.open(t, {});
+  const browser = await openBrowser(t);
+  const cast = path.join(h.folder, 'demo.cast');
+  await writeFile(cast, demo);
+  const id = (await h.run('import', cast)).split(' ')[0];
+  const step = story(t);
+  for (const [format, options] of [['asciicast', {}], ['asciicast2', {}], ['ttyrec', { parser: 'ttyrec' }]]) {
+    await step(format, async () => {
+      const file = path.join(h.folder, format);
+      await h.run('export', id, '--format', format, '--input', '--output', file);
+      const page = await play(t, browser, file, options);
+      await seek(page, 1.5);
+      await shows(page, 'first 温度 é 😀');
+      await seek(page, 25);
+      await shows(page, 'second');
+      await seek(page, 45);
+      await shows(page, 'the last line of 12');
+      await seek(page, 1.5);
+      await shows(page, 'first');
+      const length = await page.evaluate(() => window.player.getDuration());
+      assert.ok(Math.abs((await length) - 60.25) < 0.002, `it lasts ${length} s`);
+      await seek(page, 59.9);
+      await page.evaluate(() => window.player.play());
+      await shows(page, 'the last line of 12 end');
+    });
+  }
+});
+
+test('the console offers those formats of sessions that have a terminal', async (t) => {
+  const h = await House.open(t, {});
+  const cast = path.join(h.folder, 'demo.cast');
+  await writeFile(cast, demo);
+  await h.run('import', cast);
+  const page = await openPage(t, await openBrowser(t));
+  await page.goto(h.link);
+  await page.getByRole('link', { name: 'Recordings' }).first().click();
+  await page.getByRole('button', { name: 'Export' }).first().click();
+  const items = await page.getByRole('menuitem').allInnerTexts();
+  assert.deepEqual(items.map((i) => i.split(/\s/)[0]), ['raw', 'text', 'jsonl', 'hex', 'asciicast', 'asciicast2', 'ttyrec', 'script']);
+  const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: /^asciicast for/ }).click()]);
+  assert.match(file.suggestedFilename(), /^[0-9a-z]{12}\.cast$/);
+  const chunks = await (await file.createReadStream()).toArray();
+  assert.match(Buffer.concat(chunks).toString(), /^\{"version":3,.*\n\[0\.500, "o", /);
+});
