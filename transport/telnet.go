@@ -12,7 +12,7 @@ import (
 // keys mean: interrupt, suspend, and the like are the control characters that a terminal has for them.
 type Telnet struct {
 	Conn
-	unsure bool
+	sure bool
 
 	// fixed before anything is received
 	onSize func(cols, rows int)
@@ -22,10 +22,12 @@ type Telnet struct {
 	us, them map[byte]*option
 	owes     []byte // answers to what was received
 	clean    []byte
+	heard    bool // answered is closed
 	typed    bool // the terminal's type was told, or will not be
 	sized    bool // its size, too
 
-	settled chan struct{} // closed once both are
+	answered chan struct{} // closed once the far end has said anything of telnet's
+	settled  chan struct{} // closed once both type and size are told
 
 	mu    sync.Mutex // orders what is written
 	out   telnet.Encoder
@@ -48,8 +50,8 @@ var (
 // NewTelnet makes a connection one of telnet. With unsure, bytes pass as they are until the far end has answered.
 func NewTelnet(c Conn, unsure bool) *Telnet {
 	keepUrgentInline(c)
-	t := &Telnet{Conn: c, unsure: unsure, us: map[byte]*option{}, them: map[byte]*option{},
-		settled: make(chan struct{}), speak: !unsure}
+	t := &Telnet{Conn: c, sure: !unsure, us: map[byte]*option{}, them: map[byte]*option{}, speak: !unsure,
+		answered: make(chan struct{}), settled: make(chan struct{})}
 	t.in.Typed, t.in.Unsure = true, unsure
 	for _, o := range ourOptions {
 		t.us[o] = &option{}
@@ -64,13 +66,19 @@ func NewTelnet(c Conn, unsure bool) *Telnet {
 // onSize, in the goroutine that receives. It comes before the first Receive.
 func (t *Telnet) Begin(onSize func(cols, rows int)) error {
 	t.onSize = onSize
-	if t.unsure {
+	if !t.sure {
 		t.ask(telnet.DO, telnet.SuppressGoAhead)
 	} else {
 		t.offer()
 	}
 	return t.answer()
 }
+
+// Sure reports whether the far end was said to speak telnet.
+func (t *Telnet) Sure() bool { return t.sure }
+
+// Answered is closed once the far end does speak telnet.
+func (t *Telnet) Answered() <-chan struct{} { return t.answered }
 
 // Settled is closed once the far end has told size and type of its terminal, or that it will not.
 func (t *Telnet) Settled() <-chan struct{} { return t.settled }
@@ -185,12 +193,15 @@ func (t *Telnet) agree(o *option, c telnet.Command, positive, yes, no byte) {
 
 // changed goes on from what was agreed upon.
 func (t *Telnet) changed(c telnet.Command) {
-	if t.unsure { // it does speak telnet
-		t.unsure = false
-		t.mu.Lock()
-		t.speak = true
-		t.mu.Unlock()
-		t.offer()
+	if !t.heard {
+		t.heard = true
+		close(t.answered)
+		if !t.sure {
+			t.mu.Lock()
+			t.speak = true
+			t.mu.Unlock()
+			t.offer()
+		}
 	}
 	switch {
 	case c.Option == telnet.Binary:
