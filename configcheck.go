@@ -16,7 +16,7 @@ import (
 	"github.com/switchboard-relay/switchboard/transport"
 )
 
-var services = []string{"sink", "echo", "room", "relay"}
+var services = []string{"sink", "echo", "room", "relay", "shell"}
 
 func (c *checker) config(conf *Config) {
 	if conf.Node != "" {
@@ -199,7 +199,14 @@ func (c *checker) byService(path string, l *ListenerConfig) {
 	only("upstream", l.Upstream != "", "relay")
 	only("dial_timeout", l.DialTimeout != "", "relay")
 	only("upstream_tls", l.UpstreamTLS != nil, "relay")
+	only("command", l.Command != nil, "shell")
+	only("dir", l.Dir != "", "shell")
+	only("env", l.Env != nil, "shell")
+	only("telnet", l.Telnet != "", "shell")
+	only("insecure", l.Insecure, "shell")
 	switch l.Service {
+	case "shell":
+		c.shell(path, l)
 	case "echo":
 		c.oneOf(path+".reply", l.Reply, "time", "plain")
 	case "room":
