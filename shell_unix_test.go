@@ -175,7 +175,7 @@ func TestAClientInNodeGetsAShell(t *testing.T) {
 }
 
 // stubborn is a script that says what its process is, and does not mind a hang-up.
-const stubborn = `trap '' HUP; echo "pid $$."; while :; do sleep 1000; done`
+const stubborn = `trap "" HUP && echo "pid $$."; while :; do sleep 1000; done`
 
 func pidOf(t *testing.T, c io.Reader) int {
 	t.Helper()
@@ -198,39 +198,40 @@ func goes(t *testing.T, pid int) {
 }
 
 func TestHoweverASessionEndsNothingOfItsProgramIsLeft(t *testing.T) {
-	for how, end := range map[session.Cause]func(*switchboard.Switchboard, net.Conn, session.ID){
-		session.HungUp: func(_ *switchboard.Switchboard, c net.Conn, _ session.ID) { c.Close() },
-		session.Kicked: func(sb *switchboard.Switchboard, _ net.Conn, id session.ID) {
-			if err := sb.Hub().Kick(t.Context(), id, "tester", ""); err != nil {
-				t.Error(err)
-			}
-		},
-		session.Idle:     func(*switchboard.Switchboard, net.Conn, session.ID) {},
-		session.Shutdown: func(sb *switchboard.Switchboard, _ net.Conn, _ session.ID) { sb.Close() },
-	} {
-		sb, addr := shell(t, stubborn, func(c *switchboard.ListenerConfig) {
-			if how == session.Idle {
-				c.Idle = "300ms"
-			}
-		})
-		c := dial(t, "tcp", addr)
-		pid := pidOf(t, c)
-		id := sessions(t, sb, session.Live, 1)[0].ID
-		end(sb, c, id)
-		goes(t, pid)
-		if how != session.Shutdown {
-			if sum := sessions(t, sb, session.Recorded, 1)[0]; sum.Cause != how {
-				t.Errorf("%s: the record says %+v", how, sum)
-			}
+	kick := func(t *testing.T, sb *switchboard.Switchboard, _ net.Conn, id session.ID) {
+		if err := sb.Hub().Kick(t.Context(), id, "tester", ""); err != nil {
+			t.Error(err)
 		}
 	}
-}
-
-func TestAProgramThatHasNoTerminalAnyMoreIsKickedToo(t *testing.T) {
-	sb, addr := shell(t, `trap '' HUP; echo "pid $$."; exec >/dev/null 2>&1 </dev/null; while :; do sleep 1000; done`, nil)
-	pid := pidOf(t, dial(t, "tcp", addr))
-	sb.Hub().Kick(t.Context(), sessions(t, sb, session.Live, 1)[0].ID, "tester", "")
-	goes(t, pid)
+	for name, c := range map[string]struct {
+		script string
+		cause  session.Cause
+		end    func(*testing.T, *switchboard.Switchboard, net.Conn, session.ID)
+	}{
+		"hung up":              {stubborn, session.HungUp, func(_ *testing.T, _ *switchboard.Switchboard, c net.Conn, _ session.ID) { c.Close() }},
+		"kicked":               {stubborn, session.Kicked, kick},
+		"kicked, and detached": {strings.Replace(stubborn, ";", "; exec >/dev/null 2>&1 </dev/null;", 1), session.Kicked, kick},
+		"idle":                 {stubborn, session.Idle, func(*testing.T, *switchboard.Switchboard, net.Conn, session.ID) {}},
+		"shutdown":             {stubborn, session.Shutdown, func(_ *testing.T, sb *switchboard.Switchboard, _ net.Conn, _ session.ID) { sb.Close() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each takes the five seconds that a program has
+			sb, addr := shell(t, c.script, func(l *switchboard.ListenerConfig) {
+				if c.cause == session.Idle {
+					l.Idle = "300ms"
+				}
+			})
+			conn := dial(t, "tcp", addr)
+			pid := pidOf(t, conn)
+			c.end(t, sb, conn, sessions(t, sb, session.Live, 1)[0].ID)
+			goes(t, pid)
+			if c.cause != session.Shutdown {
+				if sum := sessions(t, sb, session.Recorded, 1)[0]; sum.Cause != c.cause {
+					t.Errorf("the record says %+v", sum)
+				}
+			}
+		})
+	}
 }
 
 func TestABrowserIsNotLetType(t *testing.T) {

@@ -111,7 +111,9 @@ func (s *Session) RecordSent(p []byte) error {
 func (s *Session) RecordUnsent(n int) { s.unsent(n) }
 
 // RecordGap records that some of what passed is missing here.
-func (s *Session) RecordGap(missing session.Missing) { s.log.Append(session.Gap, session.JSON(missing)) }
+func (s *Session) RecordGap(missing session.Missing) {
+	s.log.Append(session.Gap, session.JSON(missing))
+}
 
 // RecordUpgraded records that the connection goes on over another transport.
 func (s *Session) RecordUpgraded(transport string) { s.log.Append(session.Upgraded, []byte(transport)) }

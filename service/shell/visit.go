@@ -62,15 +62,16 @@ func (v *visit) greet(ctx context.Context) error {
 	if t == nil || err != nil {
 		return err
 	}
+	limit := askLimit
 	if t.Sure() {
-		if !within(ctx, t.Answered(), telnetLimit) && ctx.Err() == nil {
-			return &session.End{Cause: session.Refused, Detail: "the client does not speak telnet"}
-		}
-	} else if !within(ctx, t.Answered(), askLimit) {
-		return nil
+		limit = telnetLimit
 	}
-	within(ctx, t.Settled(), tellLimit)
-	return nil
+	if within(ctx, t.Answered(), limit) {
+		within(ctx, t.Settled(), tellLimit)
+	} else if t.Sure() && ctx.Err() == nil {
+		return &session.End{Cause: session.Refused, Detail: "the client does not speak telnet"}
+	}
+	return context.Cause(ctx) // nil, unless the session has ended meanwhile
 }
 
 func within(ctx context.Context, happened <-chan struct{}, limit time.Duration) bool {
