@@ -14,6 +14,7 @@ import (
 
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
+	"github.com/switchboard-relay/switchboard/web"
 )
 
 var services = []string{"sink", "echo", "room", "relay", "shell"}
@@ -120,6 +121,8 @@ func (c *checker) listener(path string, l *ListenerConfig) {
 	} else if strings.Trim(l.Name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" ||
 		len(l.Name) > 64 {
 		c.wrong(path+".name", "%q: only letters, digits, - and _ are allowed, 64 at most", l.Name)
+	} else if l.Name == web.RunListener {
+		c.wrong(path+".name", "%q is the listener of what \"switchboard run\" runs: choose another name", l.Name)
 	}
 	if l.Listen == "" {
 		c.wrong(path, "listen is missing: tcp://, tls:// or udp:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH")

@@ -52,6 +52,7 @@ type server struct {
 	cookies  *auth.Cookies // nil: no console is served
 	codes    *auth.Codes
 	failures failures
+	running  runListener
 
 	onChange func(id session.ID, what string) // fixed after New
 }
@@ -73,7 +74,7 @@ type route struct {
 type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
-var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, roomRoutes, serverRoutes, loginRoutes}
+var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, roomRoutes, serverRoutes, loginRoutes, runRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
