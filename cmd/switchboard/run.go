@@ -145,7 +145,7 @@ func (r *runner) run(ctx context.Context, command []string, id session.ID) error
 	go r.uplink.run() // ends with end
 	signals, quiet := signalsFor()
 	defer quiet()
-	go r.type_() // ends with the input, at the latest when this program does
+	go r.typeIn() // ends with the input, at the latest when this program does
 	shown := make(chan error, 1)
 	go func() { shown <- r.show() }()
 	r.watch(ctx, signals, shown)
@@ -186,7 +186,7 @@ func (r *runner) watch(ctx context.Context, signals <-chan os.Signal, shown <-ch
 			}
 		case <-gone:
 			gone = nil
-			if errors.Is(context.Cause(ctx), context.Canceled) { // by no signal: those come in by themselves
+			if context.Cause(ctx) == context.Canceled { // by no signal: those come in by themselves
 				go r.program.HangUp(hangUpGrace) // ends with the program
 			}
 		}
@@ -234,8 +234,8 @@ func (r *runner) show() error {
 	}
 }
 
-// type_ passes on what is typed: to the program first, and without ever waiting for the server.
-func (r *runner) type_() {
+// typeIn passes on what is typed: to the program first, and without ever waiting for the server.
+func (r *runner) typeIn() {
 	buf := make([]byte, 4<<10)
 	last := byte('\n')
 	for {
