@@ -42,7 +42,8 @@ type RunHello struct {
 	Host    string     `json:"host"`
 	Size    string     `json:"size"`              // of the terminal: COLSxROWS
 	Follows session.ID `json:"follows,omitempty"` // the program's session before, if the connection was lost
-	Missed  uint64     `json:"missed,omitempty"`  // bytes since, as far as that is known
+	Events  uint64     `json:"events,omitempty"`  // that were missed since, as far as that is known
+	Bytes   uint64     `json:"bytes,omitempty"`   // of those events
 }
 
 // RunNews is what the server says.
@@ -164,7 +165,7 @@ func (c *runConn) begin(by, from string) {
 	live.Note(fmt.Sprintf("%s runs %s, from %s", by, h.Command, from))
 	if h.Follows != "" {
 		live.Note("goes on from " + string(h.Follows))
-		live.RecordGap(session.Missing{Events: 1, Bytes: h.Missed, Reason: "the connection was lost"})
+		live.RecordGap(session.Missing{Events: h.Events, Bytes: h.Bytes, Reason: "the connection was lost"})
 	}
 	c.tell(RunNews{Session: live.ID()})
 }

@@ -27,10 +27,18 @@ type uplink struct {
 	up      bool      // there is a session
 	waiting [][]byte  // messages
 	size    int       // their bytes
-	missed  uint64    // bytes that passed while there was no session
+	missed  missed    // while there was no session
 	now     string    // the terminal's size
 	ending  bool      // the program has ended: the last message waits
 	given   error     // why no session will be begun any more
+}
+
+// missed is what is on no record.
+type missed struct{ events, bytes uint64 }
+
+func (m *missed) add(n int) {
+	m.events++
+	m.bytes += uint64(n)
 }
 
 const (
@@ -79,12 +87,12 @@ func (u *uplink) put(kind byte, p []byte, patient bool) {
 	switch {
 	case !u.up:
 		if kind != web.RunSize {
-			u.missed += uint64(len(p))
+			u.missed.add(len(p))
 		}
 		return
 	case u.size >= uplinkMost:
 		u.lose()
-		u.missed += uint64(len(p))
+		u.missed.add(len(p))
 		return
 	}
 	u.queue(kind, p)
@@ -100,7 +108,7 @@ func (u *uplink) queue(kind byte, p []byte) {
 func (u *uplink) miss(batch [][]byte) {
 	for _, m := range batch {
 		if m[0] == web.RunOutput || m[0] == web.RunInput {
-			u.missed += uint64(len(m) - 1)
+			u.missed.add(len(m) - 1)
 		}
 	}
 }
@@ -182,14 +190,15 @@ func (u *uplink) again(before session.ID) *runLink {
 	told := false
 	for {
 		u.mu.Lock()
-		u.hello.Follows, u.hello.Missed, u.hello.Size = before, u.missed, u.now
+		u.hello.Follows, u.hello.Events, u.hello.Bytes, u.hello.Size = before, u.missed.events, u.missed.bytes, u.now
 		u.mu.Unlock()
 		l, err := dialRun(u.ctx, u.flags, u.hello)
 		if err == nil {
 			u.mu.Lock()
-			u.up, u.missed = true, u.missed-u.hello.Missed
-			late := u.now != u.hello.Size
-			if late {
+			u.up = true
+			u.missed.events -= u.hello.Events
+			u.missed.bytes -= u.hello.Bytes
+			if u.now != u.hello.Size {
 				u.queue(web.RunSize, []byte(u.now))
 			}
 			u.mu.Unlock()
@@ -235,7 +244,7 @@ func (u *uplink) end(how string) {
 	switch {
 	case u.given != nil:
 		u.runner.std.note("%v", u.given)
-	case u.missed > 0:
-		u.runner.std.note("the last %d bytes are not recorded", u.missed)
+	case u.missed.bytes > 0:
+		u.runner.std.note("the last %d bytes are not recorded", u.missed.bytes)
 	}
 }
