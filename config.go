@@ -96,7 +96,7 @@ type LimitsConfig struct {
 type ListenerConfig struct {
 	Name       string     `yaml:"name"`         // letters, digits, hyphens; unique
 	Listen     string     `yaml:"listen"`       // tcp://, tls:// or udp:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH
-	Service    string     `yaml:"service"`      // sink, echo, room or relay
+	Service    string     `yaml:"service"`      // sink, echo, room, relay or shell
 	Record     string     `yaml:"record"`       // on (default), strict or off
 	OnFailure  string     `yaml:"on_failure"`   // if recording fails: continue (default; end for strict) or end
 	Idle       string     `yaml:"idle"`         // silence that ends a session; default never, 60s for udp
@@ -119,6 +119,12 @@ type ListenerConfig struct {
 	Upstream    string       `yaml:"upstream"`     // relay: tcp://, tls:// or udp:// HOST:PORT, or unix:///PATH
 	DialTimeout string       `yaml:"dial_timeout"` // relay: default 5s
 	UpstreamTLS *UpstreamTLS `yaml:"upstream_tls"` // relay: for a tls:// upstream
+
+	Command  []string `yaml:"command"`  // shell: the program and its arguments, which runs as the server's own user
+	Dir      string   `yaml:"dir"`      // shell: where it runs; default the folder in which the server was started
+	Env      []string `yaml:"env"`      // shell: NAME=VALUE, besides PATH, HOME, USER, LOGNAME, SHELL, LANG, LC_*, TZ and TERM
+	Telnet   string   `yaml:"telnet"`   // shell: true, false, or auto (default): if the client answers
+	Insecure bool     `yaml:"insecure"` // shell: for anybody who reaches the address; else loopback, or TLS with client_ca
 }
 
 // SocketIOConfig is how the clients of a socketio:// listener are treated.

@@ -13,9 +13,10 @@ import (
 
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
+	"github.com/switchboard-relay/switchboard/web"
 )
 
-var services = []string{"sink", "echo", "room", "relay"}
+var services = []string{"sink", "echo", "room", "relay", "shell"}
 
 func (c *checker) config(conf *Config) {
 	if conf.Node != "" {
@@ -122,6 +123,8 @@ func (c *checker) listener(path string, l *ListenerConfig) {
 	} else if strings.Trim(l.Name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" ||
 		len(l.Name) > 64 {
 		c.wrong(path+".name", "%q: only letters, digits, - and _ are allowed, 64 at most", l.Name)
+	} else if l.Name == web.RunListener {
+		c.wrong(path+".name", "%q is the listener of what \"switchboard run\" runs: choose another name", l.Name)
 	}
 	if l.Listen == "" {
 		c.wrong(path, "listen is missing: tcp://, tls:// or udp:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH")
@@ -188,7 +191,14 @@ func (c *checker) byService(path string, l *ListenerConfig) {
 	only("upstream", l.Upstream != "", "relay")
 	only("dial_timeout", l.DialTimeout != "", "relay")
 	only("upstream_tls", l.UpstreamTLS != nil, "relay")
+	only("command", l.Command != nil, "shell")
+	only("dir", l.Dir != "", "shell")
+	only("env", l.Env != nil, "shell")
+	only("telnet", l.Telnet != "", "shell")
+	only("insecure", l.Insecure, "shell")
 	switch l.Service {
+	case "shell":
+		c.shell(path, l)
 	case "echo":
 		c.oneOf(path+".reply", l.Reply, "time", "plain")
 	case "room":

@@ -120,7 +120,7 @@ func (l *ListenerConfig) forHub(addr transport.Address) hub.ListenerConfig {
 	limit, _ := ParseSize(cmp.Or(l.WriteLimit, "0"))
 	return hub.ListenerConfig{Name: l.Name, Address: l.Listen, Transport: addr.Transport, Service: l.Service,
 		Record: l.record(), OnFailure: l.onFailure(), Idle: idle, Max: l.Max, WriteLimit: int(limit),
-		Terminal: l.Terminal}
+		Terminal: l.Terminal, Through: l.through()}
 }
 
 // service makes what the listener does with its sessions.
@@ -130,6 +130,8 @@ func (sb *Switchboard) service(conf ListenerConfig) (any, error) {
 		return &sink.Service{Greeting: []byte(conf.Greeting)}, nil
 	case "echo":
 		return &echo.Service{Greeting: []byte(conf.Greeting), Plain: conf.Reply == "plain"}, nil
+	case "shell":
+		return conf.shellService(), nil
 	case "room":
 		return sb.roomService(conf)
 	case "relay":

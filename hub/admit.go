@@ -110,6 +110,11 @@ func (s *Session) RecordSent(p []byte) error {
 // RecordUnsent records that the last n bytes that were recorded as sent never were; 0 does nothing.
 func (s *Session) RecordUnsent(n int) { s.unsent(n) }
 
+// RecordGap records that some of what passed is missing here.
+func (s *Session) RecordGap(missing session.Missing) {
+	s.log.Append(session.Gap, session.JSON(missing))
+}
+
 // RecordUpgraded records that the connection goes on over another transport.
 func (s *Session) RecordUpgraded(transport string) { s.log.Append(session.Upgraded, []byte(transport)) }
 

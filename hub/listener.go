@@ -27,6 +27,9 @@ type ListenerConfig struct {
 	Max        int           // sessions at once; 0: no limit of its own
 	WriteLimit int           // bytes that may wait for a far end that reads slowly; 0: 1 MiB
 	Terminal   string        // COLSxROWS, if what is sent is the screen of a terminal
+
+	// Through is what stands between a connection and its session, as telnet does; nil: nothing.
+	Through func(transport.Conn) transport.Conn
 }
 
 // DefaultWriteLimit is how many bytes may wait for a far end that reads slowly.

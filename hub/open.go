@@ -56,6 +56,9 @@ func (h *Hub) open(l *Listener, conn transport.Conn, by keeper) (*Session, error
 // openEntered is open of a connection that the listener has a place for.
 func (h *Hub) openEntered(l *Listener, conn transport.Conn, by keeper) (*Session, error) {
 	conf := l.config()
+	if conf.Through != nil {
+		conn = conf.Through(conn)
+	}
 	s := &Session{hub: h, listener: l, conf: conf, conn: conn, keeper: by,
 		id: session.NewID(h.node), start: now()}
 	log, err := h.store.Begin((*participant)(s), recording.Policy{Record: conf.Record, OnFailure: conf.OnFailure})

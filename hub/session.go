@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -96,8 +97,19 @@ func (s *Session) Info() session.Info {
 	if name := s.name.Load(); name != nil {
 		info.Name = *name
 	}
+	if d, describes := s.conn.(describing); describes {
+		d.Describe(&info)
+	}
 	return info
 }
+
+// describing is a connection that knows more of its session than the listener does. It must be safe to ask at any time, and
+// says the same each time.
+type describing interface{ Describe(info *session.Info) }
+
+// Under is the connection that the session sits on, for a service that knows more of it. What is read or written there is
+// not on the record.
+func (s *Session) Under() transport.Conn { return s.conn }
 
 // SetName gives the session its name and records that.
 func (s *Session) SetName(name string) {
@@ -107,6 +119,11 @@ func (s *Session) SetName(name string) {
 
 // Note records a text about the session.
 func (s *Session) Note(text string) { s.log.Append(session.Noted, []byte(text)) }
+
+// Resize records that the terminal which is shown has another size.
+func (s *Session) Resize(cols, rows int) {
+	s.log.Append(session.Resized, fmt.Appendf(nil, "%dx%d", cols, rows))
+}
 
 // Context ends when the session does; its cause is the *session.End.
 func (s *Session) Context() context.Context {

@@ -71,6 +71,25 @@ func (c *sockets) release(conn transport.Conn) {
 	}
 }
 
+// Hold has open make another connection of the session's, which counts as one, and is closed with it. A limit ends it as
+// "refused".
+func (s *Session) Hold(open func() (transport.Conn, error)) error {
+	c := &s.hub.sockets
+	if !c.tryTake() {
+		return &session.End{Cause: session.Refused, Detail: "the limit of connections is reached"}
+	}
+	conn, err := open()
+	if err != nil {
+		c.used.Add(-1)
+		return err
+	}
+	s.OnEnd(func() {
+		conn.Close()
+		c.used.Add(-1)
+	})
+	return nil
+}
+
 // Dial connects to an upstream for the session: it is given up when the session ends, and closed with it. A session
 // dials one upstream at a time.
 func (s *Session) Dial(to transport.Address, conf *tls.Config, limit time.Duration) (transport.Conn, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/switchboard-relay/switchboard/service/echo"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
+	"github.com/switchboard-relay/switchboard/web"
 )
 
 func TestAKickEndsTheSessionAndSaysWhoDidItAndWhy(t *testing.T) {
@@ -128,7 +129,7 @@ func TestEachRoleMayDoWhatItIsFor(t *testing.T) {
 		{"GET", "/metrics", "viewer"}, {"PUT", sessionPath(id, "/pin"), "operator"}, {"DELETE", sessionPath(id, "/pin"),
 			"operator"},
 		{"POST", sessionPath(id, "/send"), "operator"}, {"DELETE", sessionPath(id, ""), "admin"}, {"POST", sessionPath(id,
-			"/kick"), "operator"},
+			"/kick"), "operator"}, {"GET", web.RunPath, "operator"},
 	}
 	rank := map[string]int{"viewer": 1, "operator": 2, "admin": 3}
 	for _, p := range paths {

@@ -56,6 +56,7 @@ type server struct {
 	failures failures
 	guests   guests
 	imports  chan struct{} // holds a value for each that is under way
+	running  runListener
 
 	onChange func(id session.ID, what string) // fixed after New
 }
@@ -77,7 +78,8 @@ type route struct {
 type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
-var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, roomRoutes, serverRoutes, loginRoutes}
+var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, roomRoutes, serverRoutes, loginRoutes,
+	runRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {

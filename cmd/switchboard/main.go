@@ -24,6 +24,7 @@ const (
 // commands is the whole command line; each field is one command, in a file of its own.
 type commands struct {
 	Serve   ServeCmd   `cmd:"" help:"Run the server."`
+	Run     RunCmd     `cmd:"" help:"Run a program in a terminal here, and record it."`
 	Check   CheckCmd   `cmd:"" help:"Say what a configuration means, or what is wrong with it and where."`
 	Config  ConfigCmd  `cmd:"" help:"Print a configuration to start from."`
 	Console ConsoleCmd `cmd:"" help:"Print a link that signs in to the web console."`
@@ -95,9 +96,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	err = parsed.Run()
 	var usage usageError
+	var exit *exitError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &exit):
+		if exit.err != nil {
+			std.note("%s", oneLine(exit.err))
+		}
+		return exit.code
 	case errors.As(err, &usage):
 		std.note("%s", oneLine(err))
 		return exitUsage
