@@ -28,7 +28,7 @@ func (r *raw) event(e session.Event) {
 	switch e.Kind {
 	case session.Received:
 		r.out.Write(e.Data)
-	case session.Sent:
+	case session.Sent, session.SentErr:
 		r.writeSent(e.Data)
 	case session.Opened:
 		var info session.Info
@@ -84,7 +84,7 @@ func findUnsent(open func() (Reader, error)) (cuts []span, last uint64, err erro
 	err = read(open, func(e session.Event) error {
 		last = e.Number
 		switch e.Kind {
-		case session.Sent:
+		case session.Sent, session.SentErr:
 			sent += uint64(len(e.Data))
 		case session.Unsent:
 			if n, err := strconv.ParseUint(string(e.Data), 10, 63); err == nil {

@@ -61,6 +61,9 @@ type extra struct {
 	finished bool        // by the owner, or by lapse
 
 	scratch []byte // a copy of what a transport only lent; owned by whoever receives
+
+	terminal string      // of this session alone; fixed after open
+	quiet    *time.Timer // looks whether the session is idle, where its owner moves the bytes
 }
 
 func (s *Session) more() *extra {
@@ -95,6 +98,9 @@ func (s *Session) Info() session.Info {
 		Terminal: s.conf.Terminal}
 	if name := s.name.Load(); name != nil {
 		info.Name = *name
+	}
+	if x := s.extra.Load(); x != nil && x.terminal != "" {
+		info.Terminal = x.terminal
 	}
 	return info
 }
