@@ -94,8 +94,8 @@ type LimitsConfig struct {
 // ListenerConfig is one line: where it listens, what it does, and how it is recorded.
 type ListenerConfig struct {
 	Name       string     `yaml:"name"`         // letters, digits, hyphens; unique
-	Listen     string     `yaml:"listen"`       // tcp://, tls:// or udp:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH
-	Service    string     `yaml:"service"`      // sink, echo, room or relay
+	Listen     string     `yaml:"listen"`       // tcp://, tls://, udp:// or ssh:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH
+	Service    string     `yaml:"service"`      // sink, echo, room, relay or bastion
 	Record     string     `yaml:"record"`       // on (default), strict or off
 	OnFailure  string     `yaml:"on_failure"`   // if recording fails: continue (default; end for strict) or end
 	Idle       string     `yaml:"idle"`         // silence that ends a session; default never, 60s for udp
@@ -116,8 +116,10 @@ type ListenerConfig struct {
 	ExcludeSender bool   `yaml:"exclude_sender"` // room: do not send a message back to who said it
 
 	Upstream    string       `yaml:"upstream"`     // relay: tcp://, tls:// or udp:// HOST:PORT, or unix:///PATH
-	DialTimeout string       `yaml:"dial_timeout"` // relay: default 5s
+	DialTimeout string       `yaml:"dial_timeout"` // relay: default 5s; bastion: 10s, to the end of signing in at a target
 	UpstreamTLS *UpstreamTLS `yaml:"upstream_tls"` // relay: for a tls:// upstream
+
+	Bastion *BastionConfig `yaml:"bastion"` // bastion: who may come in, and where they may go
 }
 
 // SocketIOConfig is how the clients of a socketio:// listener are treated.

@@ -45,7 +45,7 @@ func ParseAddress(s string) (Address, error) {
 
 // parseHostPort reads an address that is a host and a port.
 func parseHostPort(u *url.URL, s string) (Address, error) {
-	if u.Path != "" || u.RawQuery != "" || u.User != nil {
+	if u.Path != "" || u.RawQuery != "" || u.User != nil || strings.Contains(s, "#") {
 		return Address{}, fmt.Errorf("address %q: must be %s://HOST:PORT and nothing more", s, u.Scheme)
 	}
 	if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" {
