@@ -330,3 +330,56 @@ func makeKey(t *testing.T, file string) ssh.Signer {
 	}
 	return signer
 }
+
+// client is a client of this package's library, which can do what OpenSSH's does not.
+func (h *house) client(name string, auth ...ssh.AuthMethod) *ssh.Client {
+	h.t.Helper()
+	check, err := knownhosts.New(h.file("known_hosts"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	c, err := ssh.Dial("tcp", h.addr, &ssh.ClientConfig{User: name, Auth: auth, HostKeyCallback: check, Timeout: limit})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	stop := time.AfterFunc(limit, func() { c.Close() })
+	h.t.Cleanup(func() {
+		stop.Stop()
+		c.Close()
+	})
+	return c
+}
+
+func (h *house) key(name string) ssh.AuthMethod {
+	h.t.Helper()
+	text, err := os.ReadFile(h.file(name))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	signer, err := ssh.ParsePrivateKey(text)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return ssh.PublicKeys(signer)
+}
+
+// settled waits until a live session has sent for the last time, and gives how much that was.
+func (h *house) settled(id session.ID) uint64 {
+	h.t.Helper()
+	last, since := uint64(0), time.Now()
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); {
+		sum, err := h.sb.Hub().Find(context.Background(), string(id))
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if sum.SentBytes != last {
+			last, since = sum.SentBytes, time.Now()
+		}
+		if last > 0 && time.Since(since) > time.Second/2 {
+			return last
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	h.t.Fatal("it never settled")
+	return 0
+}
