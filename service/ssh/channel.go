@@ -22,6 +22,7 @@ type channel struct {
 	conn    *connection
 	session *hub.Session
 	over    chan struct{} // closed when nothing moves bytes any more
+	left    chan struct{} // closed when the client has closed its side
 
 	out sync.Mutex // orders what is written to the client
 
@@ -40,7 +41,7 @@ type far interface {
 
 // admit makes the session of a channel. Run, or giveUp, must follow. Where a limit refuses it, the error is for the client.
 func (c *connection) admit(client ssh.Channel, name, terminal string) (*channel, error) {
-	ch := &channel{conn: c, client: client, over: make(chan struct{})}
+	ch := &channel{conn: c, client: client, over: make(chan struct{}), left: make(chan struct{})}
 	s, err := c.bastion.listener.AdmitAs(ch, hub.About{Name: printable(name), Terminal: terminal})
 	if err != nil {
 		return nil, errors.New(hub.RefusalText(err))
@@ -52,9 +53,10 @@ func (c *connection) admit(client ssh.Channel, name, terminal string) (*channel,
 }
 
 // run runs the channel with work, which moves its bytes and returns when there are no more; its error says why, nil that
-// the far end had no more to say. Run returns once the session is finished.
+// the far end had no more to say. Run returns once the session is finished, and the target has closed its side: a program
+// without a terminal may go on for long, as it does without a bastion.
 func (ch *channel) run(work func() error) {
-	go func() { // ends when the target's side of the channel does, which attend sees to
+	go func() { // run waits for it
 		err := work()
 		ch.mu.Lock()
 		detail := ch.detail
@@ -69,6 +71,7 @@ func (ch *channel) run(work func() error) {
 	<-ch.session.Context().Done()
 	ch.part()
 	ch.session.Finish()
+	<-ch.over // at the latest when the client's connection, and so that to the target, has ended
 }
 
 // endFor ends the session for a reason.
@@ -84,7 +87,13 @@ func (ch *channel) endFor(err error) {
 	ch.session.EndWith(err)
 }
 
-// hungUp ends the session when the client's side of the channel is closed.
+// leave ends the session, if nobody has, when the client has closed its side of the channel.
+func (ch *channel) leave() {
+	close(ch.left)
+	ch.hungUp()
+}
+
+// hungUp ends the session because the client's side of the channel is closed.
 func (ch *channel) hungUp() {
 	broken := false
 	select {
@@ -115,31 +124,46 @@ func isBroken(err error) bool {
 	return err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed)
 }
 
-// part closes both sides of a channel whose session has ended, and waits until nothing moves any more. What does not end
-// by itself loses its connection.
+// part closes both sides of a channel whose session has ended, and waits until the client has closed its side. One that
+// does not loses its connection.
 func (ch *channel) part() {
 	ch.mu.Lock()
 	far, client, farewell := ch.far, ch.client, ch.farewell
 	ch.mu.Unlock()
+	end := ch.session.Ended()
 	if far != nil {
-		go far.Close() // a stuck connection stands still in it until it is closed below
+		go hangUp(far, end.Cause) // a stuck connection stands still in it until it is closed
 	}
 	if client != nil {
 		ch.sayGoodbye(farewell)
 		go client.Close() // as above
-	}
-	end := ch.session.Ended()
-	select {
-	case <-ch.over:
-	case <-time.After(closeLimit):
-		ch.conn.closeFor("it did not close a session that had ended")
-		if up := ch.conn.upstream(); up != nil {
-			up.close()
+		select {
+		case <-ch.left:
+		case <-time.After(closeLimit):
+			ch.conn.closeFor("it did not close a session that had ended")
 		}
+	}
+	select {
+	case <-ch.over: // all is on record
+	case <-time.After(settling):
 	}
 	if end.Cause == session.Kicked && ch.conn.bastion.conf.Load().KickConnection {
 		ch.conn.close()
 	}
+}
+
+// hangUp closes what a channel is joined with. A program is told, as a terminal would tell it, where the session was ended
+// from here: some servers do no more for those without a terminal.
+func hangUp(f far, cause session.Cause) {
+	program, is := f.(ssh.Channel)
+	switch cause {
+	case session.Done, session.HungUp, session.Reset:
+	default:
+		if is {
+			program.SendRequest("signal", false, ssh.Marshal(textRequest{"HUP"})) // an error says that it is gone
+		}
+	}
+	f.Close()
 }
 
 // farewellLimit is how long what a client is told at the end may wait for it.

@@ -138,14 +138,15 @@ func (c *connection) forward(nc ssh.NewChannel, name, note string,
 
 // relay moves bytes both ways between a client's channel and f, until both have no more.
 func (ch *channel) relay(client ssh.Channel, asks <-chan *ssh.Request, f far) error {
-	if !ch.accept(client) {
+	ended := !ch.accept(client)
+	go func() { // ends with the channel
+		ssh.DiscardRequests(asks)
+		ch.leave()
+	}()
+	if ended {
 		client.Close()
 		return ch.session.Ended()
 	}
-	go func() { // ends with the channel
-		ssh.DiscardRequests(asks)
-		ch.hungUp()
-	}()
 	var up sync.WaitGroup
 	up.Go(func() { ch.up(f) })
 	err := ch.down(readEnd{f, ch}, nil)

@@ -40,7 +40,7 @@ func (c *connection) openSession(nc ssh.NewChannel) {
 		}
 	}
 	if ch := sh.channel(); ch != nil {
-		ch.hungUp()
+		ch.leave()
 	}
 	sh.work.Wait()
 	client.Close()
