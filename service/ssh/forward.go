@@ -149,7 +149,7 @@ func (ch *channel) relay(client ssh.Channel, asks <-chan *ssh.Request, f far) er
 	}
 	var up sync.WaitGroup
 	up.Go(func() { ch.up(f) })
-	err := ch.down(readEnd{f, ch}, nil)
+	err := ch.down(readEnd{f, ch}, nil, nil)
 	if err != nil {
 		return err
 	}

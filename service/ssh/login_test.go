@@ -117,7 +117,7 @@ func TestWhoIsNoUserIsNotLetIn(t *testing.T) {
 		{"-o", "IdentityFile=" + h.file("mallory"), "ada+web1@127.0.0.1"}, // ada without ada's key
 		{"mallory+web1@127.0.0.1"},                                        // nobody, with ada's key
 		{"bob+web1@127.0.0.1"},                                            // another one, with ada's key
-		{"-o", "PubkeyAuthentication=no", "mallory+web1@127.0.0.1"},            // nobody
+		{"-o", "PubkeyAuthentication=no", "mallory+web1@127.0.0.1"},       // nobody
 		{"-o", "PubkeyAuthentication=no", "ada+web1@127.0.0.1"},           // somebody without a password
 		{"-o", "PubkeyAuthentication=no", "+web1@127.0.0.1"},              // no name
 	} {

@@ -57,8 +57,9 @@ func (ch *channel) up(f far) {
 	}
 }
 
-// down carries what the target sends to the client, until there is no more; errs may be nil.
-func (ch *channel) down(f io.Reader, errs io.Reader) error {
+// down carries what the target sends to the client, until there is no more, and ready says that the client may know; errs
+// and ready may be nil.
+func (ch *channel) down(f io.Reader, errs io.Reader, ready func()) error {
 	var both sync.WaitGroup
 	var failed error
 	if errs != nil {
@@ -76,6 +77,9 @@ func (ch *channel) down(f io.Reader, errs io.Reader) error {
 	both.Wait()
 	if err == nil {
 		err = failed
+	}
+	if err == nil && ready != nil {
+		ready()
 	}
 	if err == nil && ch.session.Ended() == nil {
 		ch.session.CloseWrite()

@@ -3,6 +3,7 @@ package ssh
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -218,13 +219,16 @@ func (sh *shell) prepare(up *upstream, target ssh.Channel, r *ssh.Request) (ok b
 // carry moves bytes both ways until the target closes the channel.
 func (sh *shell) carry(up *upstream, target ssh.Channel, requests <-chan *ssh.Request) error {
 	ch := sh.ch
-	go ch.up(target) // ends when the client's side is closed
-	closed := make(chan struct{})
+	quiet, exited, closed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() { // ends when the client's side is closed
+		ch.up(target)
+		close(quiet)
+	}()
 	go func() { // ends with the channel
-		sh.exits(requests)
+		sh.exits(requests, exited)
 		close(closed)
 	}()
-	err := ch.down(target, target.Stderr())
+	err := ch.down(target, target.Stderr(), func() { ch.awaitExit(quiet, exited, closed) })
 	if err != nil {
 		return err
 	}
@@ -238,9 +242,34 @@ func (sh *shell) carry(up *upstream, target ssh.Channel, requests <-chan *ssh.Re
 	return nil
 }
 
-// exits passes on how the program ended.
-func (sh *shell) exits(requests <-chan *ssh.Request) {
+// exitPatience is how long the end of what a program says waits for the program's.
+const exitPatience = time.Second
+
+// awaitExit waits until a program that says no more has exited. A client that says no more either closes the channel as soon
+// as it knows, and could not be told the exit status any more. One that still speaks is told soon all the same: it may wait
+// for that.
+func (ch *channel) awaitExit(quiet, exited, closed <-chan struct{}) {
+	patience := time.After(exitPatience)
+	for {
+		select {
+		case <-exited:
+			return
+		case <-closed:
+			return
+		case <-ch.left:
+			return
+		case <-quiet:
+			quiet, patience = nil, nil
+		case <-patience:
+			return
+		}
+	}
+}
+
+// exits passes on how the program ended, and closes exited then.
+func (sh *shell) exits(requests <-chan *ssh.Request, exited chan<- struct{}) {
 	ch := sh.ch
+	told := false
 	for r := range requests {
 		var status exitStatus
 		var signal exitSignal
@@ -260,6 +289,10 @@ func (sh *shell) exits(requests <-chan *ssh.Request) {
 		case "exit-status", "exit-signal", "xon-xoff", "eow@openssh.com":
 			sh.client.SendRequest(r.Type, false, r.Payload) // an error is the client's end, which shows elsewhere
 			answer(r, true)
+			if detail != "" && !told {
+				told = true
+				close(exited)
+			}
 		default: // a ping is answered by any answer
 			answer(r, false)
 		}

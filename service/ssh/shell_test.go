@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 	"golang.org/x/crypto/ssh"
@@ -128,6 +129,27 @@ func TestTwoSessionsShareAConnectionAndAreTwoRecords(t *testing.T) {
 		t.Errorf("the first ended with %v; want 1", master.ProcessState)
 	}
 	h.sessions(session.Recorded, 2)
+}
+
+func TestTheExitStatusComesBehindTheEndOfTheOutput(t *testing.T) {
+	h := open(t, nil)
+	began := time.Now()
+	got := h.run(h.ssh("ada+web1@127.0.0.1", "echo out; exec >&- 2>&-; sleep 2; exit 5"))
+	if want := (outcome{"out\n", "", 5}); got != want || time.Since(began) < 2*time.Second {
+		t.Errorf("got %+v after %v; want %+v", got, time.Since(began), want)
+	}
+	// Who still speaks is told that no more comes, before the program ends.
+	cmd := h.ssh("ada+web1@127.0.0.1", "echo out; exec >&- 2>&-; cat; exit 6")
+	in, _ := cmd.StdinPipe()
+	out, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(out); string(text) != "out\n" || err != nil {
+		t.Errorf("got %q, %v", text, err)
+	}
+	in.Close()
+	cmd.Wait()
 }
 
 func TestAKickEndsTheSessionAtOnceAndLeavesTheConnection(t *testing.T) {
