@@ -1,10 +1,9 @@
 package switchboard
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
-
-	"cmp"
 
 	"golang.org/x/crypto/ssh"
 

@@ -54,6 +54,7 @@ var errDenied = errors.New("denied")
 // serverConfig is what the handshake asks of the gate.
 func (g *gate) serverConfig(hostKeys []ssh.Signer) *ssh.ServerConfig {
 	c := &ssh.ServerConfig{
+		Config:                    ssh.Config{Ciphers: ciphers()},
 		ServerVersion:             version,
 		MaxAuthTries:              g.conf.LoginAttempts,
 		PublicKeyCallback:         g.publicKey,
