@@ -95,8 +95,8 @@ type LimitsConfig struct {
 // ListenerConfig is one line: where it listens, what it does, and how it is recorded.
 type ListenerConfig struct {
 	Name       string     `yaml:"name"`         // letters, digits, hyphens; unique
-	Listen     string     `yaml:"listen"`       // tcp://, tls:// or udp:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH
-	Service    string     `yaml:"service"`      // sink, echo, room, relay or shell
+	Listen     string     `yaml:"listen"`       // tcp://, tls://, udp:// or ssh:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH
+	Service    string     `yaml:"service"`      // sink, echo, room, relay, shell or bastion
 	Record     string     `yaml:"record"`       // on (default), strict or off
 	OnFailure  string     `yaml:"on_failure"`   // if recording fails: continue (default; end for strict) or end
 	Idle       string     `yaml:"idle"`         // silence that ends a session; default never, 60s for udp
@@ -117,7 +117,7 @@ type ListenerConfig struct {
 	ExcludeSender bool   `yaml:"exclude_sender"` // room: do not send a message back to who said it
 
 	Upstream    string       `yaml:"upstream"`     // relay: tcp://, tls:// or udp:// HOST:PORT, or unix:///PATH
-	DialTimeout string       `yaml:"dial_timeout"` // relay: default 5s
+	DialTimeout string       `yaml:"dial_timeout"` // relay: default 5s; bastion: 10s, to the end of signing in at a target
 	UpstreamTLS *UpstreamTLS `yaml:"upstream_tls"` // relay: for a tls:// upstream
 
 	Command  []string `yaml:"command"`  // shell: the program and its arguments, which runs as the server's own user
@@ -125,6 +125,8 @@ type ListenerConfig struct {
 	Env      []string `yaml:"env"`      // shell: NAME=VALUE, besides PATH, HOME, USER, LOGNAME, SHELL, LANG, LC_*, TZ and TERM
 	Telnet   string   `yaml:"telnet"`   // shell: true, false, or auto (default): if the client answers
 	Insecure bool     `yaml:"insecure"` // shell: for anybody who reaches the address; else loopback, or TLS with client_ca
+
+	Bastion *BastionConfig `yaml:"bastion"` // bastion: who may come in, and where they may go
 }
 
 // SocketIOConfig is how the clients of a socketio:// listener are treated.

@@ -16,7 +16,7 @@ import (
 	"github.com/switchboard-relay/switchboard/web"
 )
 
-var services = []string{"sink", "echo", "room", "relay", "shell"}
+var services = []string{"sink", "echo", "room", "relay", "shell", "bastion"}
 
 func (c *checker) config(conf *Config) {
 	if conf.Node != "" {
@@ -127,7 +127,7 @@ func (c *checker) listener(path string, l *ListenerConfig) {
 		c.wrong(path+".name", "%q is the listener of what \"switchboard run\" runs: choose another name", l.Name)
 	}
 	if l.Listen == "" {
-		c.wrong(path, "listen is missing: tcp://, tls:// or udp:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH")
+		c.wrong(path, "listen is missing: tcp://, tls://, udp:// or ssh:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH")
 	} else if a, err := transport.ParseListenAddress(l.Listen); err != nil {
 		c.wrong(path+".listen", "%v", err)
 	} else {
@@ -174,6 +174,7 @@ func (c *checker) byTransport(path string, l *ListenerConfig, a transport.Addres
 		c.wrong(path+".tls", "only goes with tls://, ws:// or socketio://; %s would ignore it", l.Listen)
 	}
 	c.web(path, l, a)
+	c.bastionTransport(path, l, a)
 	c.tlsFiles(path+".tls", l.TLS)
 }
 
@@ -189,13 +190,16 @@ func (c *checker) byService(path string, l *ListenerConfig) {
 	only("room", l.Room != "", "room")
 	only("exclude_sender", l.ExcludeSender, "room")
 	only("upstream", l.Upstream != "", "relay")
-	only("dial_timeout", l.DialTimeout != "", "relay")
+	only("dial_timeout", l.DialTimeout != "", "relay", "bastion")
 	only("upstream_tls", l.UpstreamTLS != nil, "relay")
 	only("command", l.Command != nil, "shell")
 	only("dir", l.Dir != "", "shell")
 	only("env", l.Env != nil, "shell")
 	only("telnet", l.Telnet != "", "shell")
 	only("insecure", l.Insecure, "shell")
+	only("bastion", l.Bastion != nil, "bastion")
+	only("terminal", l.Terminal != "", "sink", "echo", "room", "relay", "shell")
+	only("write_limit", l.WriteLimit != "", "sink", "echo", "room", "relay", "shell")
 	switch l.Service {
 	case "shell":
 		c.shell(path, l)
@@ -205,6 +209,8 @@ func (c *checker) byService(path string, l *ListenerConfig) {
 		if l.Room == "" {
 			l.Room = l.Name
 		}
+	case "bastion":
+		c.bastion(path, l)
 	case "relay":
 		if l.Upstream == "" {
 			c.wrong(path, "upstream is missing: where a relay goes, as in tcp://127.0.0.1:22")

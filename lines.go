@@ -15,6 +15,7 @@ import (
 	"github.com/switchboard-relay/switchboard/service/relay"
 	roomservice "github.com/switchboard-relay/switchboard/service/room"
 	"github.com/switchboard-relay/switchboard/service/sink"
+	sshservice "github.com/switchboard-relay/switchboard/service/ssh"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
 )
@@ -25,7 +26,8 @@ type line struct {
 	listener *hub.Listener
 	addr     net.Addr
 	serve    func() error
-	web      *webLine // of a path of HTTP
+	web      *webLine            // of a path of HTTP
+	bastion  *sshservice.Bastion // of ssh
 }
 
 // openLines listens on every address before any of them is served.
@@ -74,9 +76,12 @@ func (sb *Switchboard) openLine(conf ListenerConfig) (*line, error) {
 	if l.listener, err = sb.hub.Listener(conf.forHub(addr), svc); err != nil {
 		return nil, err
 	}
-	if addr.IsWeb() {
+	switch {
+	case addr.IsWeb():
 		err = sb.mount(l, addr)
-	} else {
+	case addr.Transport == "ssh":
+		err = sb.listenSSH(l, addr)
+	default:
 		err = l.listen(addr)
 	}
 	if err != nil {
@@ -134,6 +139,8 @@ func (sb *Switchboard) service(conf ListenerConfig) (any, error) {
 		return conf.shellService(), nil
 	case "room":
 		return sb.roomService(conf)
+	case "bastion":
+		return nil, nil // its connections are no sessions: see listenSSH
 	case "relay":
 		upstream, err := transport.ParseAddress(conf.Upstream)
 		if err != nil {
@@ -249,6 +256,9 @@ func (sb *Switchboard) reconfigure(l *line, c ListenerConfig, closing *sync.Wait
 			return err
 		}
 		closing.Go(l.web.exchange(h).close)
+	}
+	if l.bastion != nil {
+		l.bastion.Configure(c.Bastion.forService(&c, sb.conf.Data))
 	}
 	l.conf = c
 	return l.listener.Configure(c.forHub(addr), svc)

@@ -96,7 +96,7 @@ func (d Direction) Shows(k session.Kind) bool {
 	switch k {
 	case session.Received, session.ReceivedEnd:
 		return d != Sent
-	case session.Sent, session.SentEnd, session.Unsent, session.Delivered:
+	case session.Sent, session.SentErr, session.SentEnd, session.Unsent, session.Delivered:
 		return d != Received
 	}
 	return true

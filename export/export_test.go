@@ -94,6 +94,26 @@ func TestRawIsTheBytesInTheOrderOfTime(t *testing.T) {
 	}
 }
 
+func TestStderrStandsApartAndCountsAsSent(t *testing.T) {
+	events := story(session.Opened, info, session.Sent, "out \xe4\xb8", session.SentErr, "err \xe4", session.Sent, "\xad",
+		session.SentErr, "\xb8\xad", session.Unsent, "1")
+	if got, want := write(t, export.Raw, export.Sent, events), "out \xe4\xb8err \xe4\xad\xb8"; got != want {
+		t.Errorf("raw: got %q; want %q", got, want)
+	}
+	if got := write(t, export.Raw, export.Received, events); got != "" {
+		t.Errorf("raw, received: got %q", got)
+	}
+	got := write(t, export.Text, export.Sent, events)
+	for _, want := range []string{`→ sent      "out " …`, `→ sent on stderr "err " …`, `→ sent      "中"`, `→ sent on stderr "中"`} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("text: got\n%s; want %s in it", got, want)
+		}
+	}
+	if got := write(t, export.JSONL, export.Both, events[2:3]); !strings.Contains(got, `"kind":"sent on stderr","base64":"ZXJyIOQ="`) {
+		t.Errorf("json: got %s", got)
+	}
+}
+
 func TestBytesThatWereNeverSentAreLeftOutOfRaw(t *testing.T) {
 	S, U, R := session.Sent, session.Unsent, session.Received
 	for _, c := range []struct {

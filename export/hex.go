@@ -11,7 +11,7 @@ func (l *Lines) dump(e session.Event, data []byte) {
 	l.heading(e.Time, e.Kind)
 	l.text = strconv.AppendInt(append(l.text, l.head...), int64(len(data)), 10)
 	l.text = append(l.text, " bytes\n"...)
-	offset := &l.offsets[e.Kind&1]
+	offset := &l.stream(e.Kind).offset
 	for len(data) > 0 {
 		row := data[:min(perRow, len(data))]
 		l.text = append(appendRow(l.text, *offset, row), '\n')

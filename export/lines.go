@@ -26,12 +26,29 @@ type Lines struct {
 
 	started  bool
 	start    int64 // Unix µs of the first event
-	decoders [2]Decoder
-	heldAt   [2]int64 // when what a decoder holds came, Unix µs
-	offsets  [2]uint64
+	streams  [3]stream
+
 	head     []byte // of the line that is being written
 	pad      []byte // as wide as the head
 	text     []byte // of the event
+}
+
+// stream is what crossed the wire in one kind of event.
+type stream struct {
+	decoder Decoder
+	heldAt  int64  // when what the decoder holds came, Unix µs
+	offset  uint64 // of the next byte
+}
+
+// stream is that of a kind of event.
+func (l *Lines) stream(k session.Kind) *stream {
+	switch k {
+	case session.Received:
+		return &l.streams[0]
+	case session.SentErr:
+		return &l.streams[2]
+	}
+	return &l.streams[1]
 }
 
 // Event writes what an event tells. The bytes that begin a character whose rest has not come are held back for the next
@@ -42,7 +59,7 @@ func (l *Lines) Event(e session.Event) error {
 		return nil
 	}
 	switch e.Kind {
-	case session.Received, session.Sent:
+	case session.Received, session.Sent, session.SentErr:
 		l.data(e)
 	case session.Message:
 		l.message(e)
@@ -51,6 +68,7 @@ func (l *Lines) Event(e session.Event) error {
 		l.tell(e)
 	case session.SentEnd, session.Unsent:
 		l.release(session.Sent)
+		l.release(session.SentErr)
 		l.tell(e)
 	case session.Gap, session.Closed:
 		l.releaseAll()
@@ -69,9 +87,9 @@ func (l *Lines) End() error {
 
 // Forget drops what is held back: the next event is from another place.
 func (l *Lines) Forget() {
-	for i := range l.decoders {
-		l.decoders[i].Release()
-		l.offsets[i] = 0
+	for i := range l.streams {
+		l.streams[i].decoder.Release()
+		l.streams[i].offset = 0
 	}
 }
 
@@ -104,8 +122,9 @@ func (l *Lines) data(e session.Event) {
 	}
 	data, held := e.Data, false
 	if !l.Datagrams {
-		if data, held = l.decoders[e.Kind&1].Take(e.Data); held {
-			l.heldAt[e.Kind&1] = e.Time
+		s := l.stream(e.Kind)
+		if data, held = s.decoder.Take(e.Data); held {
+			s.heldAt = e.Time
 		}
 	}
 	l.heading(e.Time, e.Kind)
@@ -194,8 +213,9 @@ func (l *Lines) padding() []byte {
 }
 
 func (l *Lines) release(k session.Kind) {
-	if rest := l.decoders[k&1].Release(); len(rest) > 0 {
-		l.heading(l.heldAt[k&1], k)
+	s := l.stream(k)
+	if rest := s.decoder.Release(); len(rest) > 0 {
+		l.heading(s.heldAt, k)
 		l.quoted(rest, false)
 	}
 }
@@ -203,6 +223,7 @@ func (l *Lines) release(k session.Kind) {
 func (l *Lines) releaseAll() {
 	l.release(session.Received)
 	l.release(session.Sent)
+	l.release(session.SentErr)
 }
 
 // tell writes a line about an event that carries no bytes of the wire.
@@ -286,7 +307,7 @@ func arrow(k session.Kind) string {
 	switch k {
 	case session.Received, session.ReceivedEnd:
 		return "←"
-	case session.Sent, session.SentEnd, session.Unsent:
+	case session.Sent, session.SentErr, session.SentEnd, session.Unsent:
 		return "→"
 	}
 	return "·"

@@ -27,7 +27,7 @@ func (r *raw) event(e session.Event) {
 	switch e.Kind {
 	case session.Received:
 		r.out.Write(e.Data)
-	case session.Sent:
+	case session.Sent, session.SentErr:
 		r.cut.each(e.Data, func(part []byte) { r.out.Write(part) })
 	case session.Opened:
 		r.room.opened(e.Data)

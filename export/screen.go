@@ -52,7 +52,7 @@ func lookThrough(open func() (Reader, error)) (a about, err error) {
 			}
 		case session.Named:
 			a.title = string(e.Data)
-		case session.Sent:
+		case session.Sent, session.SentErr:
 			sent += uint64(len(e.Data))
 		case session.Unsent:
 			a.cuts = cutUnsent(a.cuts, sent, e.Data)
@@ -93,7 +93,7 @@ func (s *screen) event(e session.Event) {
 	switch e.Kind {
 	case session.Opened:
 		s.room.opened(e.Data)
-	case session.Sent:
+	case session.Sent, session.SentErr:
 		s.cut.each(e.Data, func(part []byte) { s.to.output(s.at, part) })
 	case session.Received:
 		if s.input {

@@ -1,5 +1,5 @@
-// Package find finds bytes in what passed in a session. Each direction is one stream of bytes: a match may begin in one
-// event and end in another, unless something is missing between them.
+// Package find finds bytes in what passed in a session. Each direction, and stderr, is one stream of bytes: a match may
+// begin in one event and end in another, unless something is missing between them.
 package find
 
 import (
@@ -20,7 +20,7 @@ const MaxExcerpt = 40
 type Hit struct {
 	Number uint64       // of the event in which it begins
 	Time   int64        // of that event, Unix µs
-	Kind   session.Kind // Received or Sent
+	Kind   session.Kind // Received, Sent or SentErr
 	Offset int          // of its first byte in that event; events that share a number count as one
 	Length int          // bytes
 	// What is before it, it and what is behind it in its direction, as UTF-8: what is none is replaced. Characters that
@@ -43,7 +43,7 @@ type Finder struct {
 	left   int // how many may still be found
 	found  func(Hit) error
 	window int // bytes
-	sides  [2]side
+	sides  [3]side
 	hits   []Hit
 }
 
@@ -51,7 +51,7 @@ type Finder struct {
 // comes late, or of which little follows, may come behind later ones of the other direction.
 func New(n *Needle, limit int, found func(Hit) error) *Finder {
 	f := &Finder{needle: n, left: limit, found: found, window: windowSize}
-	f.sides[0].kind, f.sides[1].kind = session.Received, session.Sent
+	f.sides[0].kind, f.sides[1].kind, f.sides[2].kind = session.Received, session.Sent, session.SentErr
 	return f
 }
 
@@ -63,6 +63,8 @@ func (f *Finder) Event(e session.Event) error {
 	case session.Received:
 	case session.Sent:
 		s = &f.sides[1]
+	case session.SentErr:
+		s = &f.sides[2]
 	case session.Gap:
 		return f.End() // what is on one side of it is no continuation of the other
 	default:

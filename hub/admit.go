@@ -10,18 +10,51 @@ import (
 // Admit makes a session of a connection that somebody else runs: who moves its bytes says so by the Record methods. The
 // session ends when it is ended, by whomever, and its connection is closed then; what it sends last can still be recorded
 // until the caller says Finish. An error says which limit refused it; the connection is still the caller's.
-func (l *Listener) Admit(conn transport.Conn) (*Session, error) {
-	err := l.takeSocket()
+func (l *Listener) Admit(conn transport.Conn) (*Session, error) { return l.AdmitAs(conn, About{}) }
+
+// About is what is known of a session before it begins.
+type About struct {
+	Name     string
+	Terminal string // COLSxROWS, if what is sent is the screen of a terminal; else the listener's holds
+}
+
+// introduce takes what is known of a session, before anybody sees it.
+func (s *Session) introduce(about About) {
+	if about.Name != "" {
+		s.name.Store(&about.Name)
+	}
+	if about.Terminal != "" {
+		s.more().terminal = about.Terminal
+	}
+}
+
+// AdmitAs is Admit of a session of which something is known already.
+func (l *Listener) AdmitAs(conn transport.Conn, about About) (*Session, error) {
+	err := l.enter()
+	if err == nil {
+		if err = l.takeSocket(); err != nil {
+			l.leave()
+		}
+	}
 	if err != nil {
 		l.refuse(err)
 		return nil, err
 	}
-	s, err := l.hub.open(l, conn, owner)
+	s, err := l.hub.openEntered(l, conn, owner, about)
 	if err != nil {
 		l.hub.sockets.release(conn)
 		l.refuse(err)
 	}
 	return s, err
+}
+
+// TakeSocket takes a place for a connection that is no session itself, but carries some or goes where they go: release
+// gives it back. An error says that there is none.
+func (l *Listener) TakeSocket() (release func(), err error) {
+	if err := l.takeSocket(); err != nil {
+		return nil, err
+	}
+	return func() { l.hub.sockets.used.Add(-1) }, nil
 }
 
 // RefusalText is what an error of Admit may say to whoever was refused, who need not know where recordings lie.
@@ -61,7 +94,7 @@ func (l *Listener) Accept(accept func() (transport.Conn, error)) error {
 		l.hub.sockets.release(conn)
 		return err
 	}
-	s, err := l.hub.openEntered(l, conn, attendant)
+	s, err := l.hub.openEntered(l, conn, attendant, About{})
 	if err != nil {
 		l.refuse(err)
 		conn.Close()

@@ -35,6 +35,9 @@ func (s *Session) end(e session.End) {
 		if x.dialing != nil {
 			x.dialing()
 		}
+		if x.quiet != nil {
+			x.quiet.Stop()
+		}
 		closers, x.closers = x.closers, nil
 		x.mu.Unlock()
 	}

@@ -121,6 +121,24 @@ func (l *Listener) Status() ListenerStatus {
 
 // Serve accepts connections until the listener is closed.
 func (l *Listener) Serve(ln *transport.Listener) error {
+	return l.accept(ln, func(conn transport.Conn) {
+		if transport.NeedsHandshake(conn) {
+			go l.shakeHands(conn) // ends with the handshake's time limit, then is the session's goroutine
+			return
+		}
+		if s := l.admit(conn); s != nil {
+			go s.attend(*l.svc.Load()) // hub.Shutdown waits for it
+		}
+	})
+}
+
+// ServeCarriers is Serve of connections that are no sessions themselves, but carry some, which take admits. It must not
+// wait, and calls done when the connection is closed.
+func (l *Listener) ServeCarriers(ln *transport.Listener, take func(conn transport.Conn, done func())) error {
+	return l.accept(ln, func(conn transport.Conn) { take(conn, func() { l.hub.sockets.release(conn) }) })
+}
+
+func (l *Listener) accept(ln *transport.Listener, take func(transport.Conn)) error {
 	var trouble acceptTrouble
 	for {
 		if !l.hub.sockets.wait(l.done) {
@@ -141,13 +159,7 @@ func (l *Listener) Serve(ln *transport.Listener) error {
 		}
 		trouble.over(l)
 		l.hub.sockets.take()
-		if transport.NeedsHandshake(conn) {
-			go l.shakeHands(conn) // ends with the handshake's time limit, then is the session's goroutine
-			continue
-		}
-		if s := l.admit(conn); s != nil {
-			go s.attend(*l.svc.Load()) // hub.Shutdown waits for it
-		}
+		take(conn)
 	}
 }
 

@@ -50,17 +50,18 @@ func (h *Hub) open(l *Listener, conn transport.Conn, by keeper) (*Session, error
 	if err := l.enter(); err != nil {
 		return nil, err
 	}
-	return h.openEntered(l, conn, by)
+	return h.openEntered(l, conn, by, About{})
 }
 
 // openEntered is open of a connection that the listener has a place for.
-func (h *Hub) openEntered(l *Listener, conn transport.Conn, by keeper) (*Session, error) {
+func (h *Hub) openEntered(l *Listener, conn transport.Conn, by keeper, about About) (*Session, error) {
 	conf := l.config()
 	if conf.Through != nil {
 		conn = conf.Through(conn)
 	}
 	s := &Session{hub: h, listener: l, conf: conf, conn: conn, keeper: by,
 		id: session.NewID(h.node), start: now()}
+	s.introduce(about)
 	log, err := h.store.Begin((*participant)(s), recording.Policy{Record: conf.Record, OnFailure: conf.OnFailure})
 	if err != nil {
 		l.leave()

@@ -14,14 +14,42 @@ import (
 func (s *Session) Write(p []byte) (int, error) {
 	s.sendMu.Lock()
 	defer s.sendMu.Unlock()
-	number, err := s.log.Append(session.Sent, p)
+	if err := s.recordOut(session.Sent, p); err != nil {
+		return 0, err
+	}
+	return s.writeOut(p)
+}
+
+// recordOut records what is about to be sent; s.sendMu is held.
+func (s *Session) recordOut(k session.Kind, p []byte) error {
+	number, err := s.log.Append(k, p)
 	if err == nil {
 		err = s.awaitStrict(number)
 	}
 	if err != nil {
-		return 0, s.ended(err)
+		return s.ended(err)
 	}
-	return s.writeOut(p)
+	return nil
+}
+
+// TwoVoiced is a connection that has a second stream to its far end, for what a program writes to its stderr.
+type TwoVoiced interface {
+	WriteErr(p []byte) (int, error)
+}
+
+// WriteErr is Write to the second stream of a TwoVoiced connection, recorded as SentErr.
+func (s *Session) WriteErr(p []byte) (int, error) {
+	s.sendMu.Lock()
+	defer s.sendMu.Unlock()
+	if err := s.recordOut(session.SentErr, p); err != nil {
+		return 0, err
+	}
+	n, err := s.conn.(TwoVoiced).WriteErr(p)
+	if err != nil {
+		s.unsent(len(p) - n)
+		return n, s.ended(err)
+	}
+	return n, nil
 }
 
 // writeRecorded is Write of bytes that are on the record already.

@@ -62,6 +62,9 @@ type extra struct {
 	finished bool        // by the owner, or by lapse
 
 	scratch []byte // a copy of what a transport only lent; owned by whoever receives
+
+	terminal string      // of this session alone; fixed after open
+	quiet    *time.Timer // looks whether the session is idle, where its owner moves the bytes
 }
 
 func (s *Session) more() *extra {
@@ -99,6 +102,9 @@ func (s *Session) Info() session.Info {
 	}
 	if d, describes := s.conn.(describing); describes {
 		d.Describe(&info)
+	}
+	if x := s.extra.Load(); x != nil && x.terminal != "" {
+		info.Terminal = x.terminal
 	}
 	return info
 }

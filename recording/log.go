@@ -290,7 +290,7 @@ func (l *Log) tally(k session.Kind, data []byte, us int64) {
 	switch k {
 	case session.Received:
 		l.received = us
-	case session.Sent:
+	case session.Sent, session.SentErr:
 		l.sent = us
 	}
 }

@@ -28,12 +28,14 @@ const (
 	Message     Kind = 14 // in a room's own recording: one message; data: RoomMessage in its binary form
 	Closed      Kind = 15 // the session ended; data: End as JSON
 	Upgraded    Kind = 16 // the connection goes on over another transport; data: its name
+	SentErr     Kind = 17 // bytes that Switchboard sent to the far end beside Sent: what a program wrote to its stderr
 )
 
 var kindNames = [...]string{
 	Opened: "opened", Received: "received", Sent: "sent", ReceivedEnd: "received end", SentEnd: "sent end", Named: "named",
 	Resized: "resized", Noted: "noted", Gap: "gap", Unsent: "unsent", Joined: "joined", Left: "left",
 	Delivered: "delivered", Message: "message", Closed: "closed", Upgraded: "upgraded",
+	SentErr: "sent on stderr",
 }
 
 // String is the kind's name in JSON, on the command line and on the screen.
@@ -59,11 +61,11 @@ type Event struct {
 	Number uint64 // 1 for the first, then one more each
 	Time   int64  // Unix time in µs; never earlier than the event before
 	Kind   Kind
-	Data   []byte // by Kind; for Received and Sent the raw bytes
+	Data   []byte // by Kind; for Received, Sent and SentErr the raw bytes
 }
 
 // IsData reports whether the event carries bytes that crossed the wire.
-func (e Event) IsData() bool { return e.Kind == Received || e.Kind == Sent }
+func (e Event) IsData() bool { return e.Kind == Received || e.Kind == Sent || e.Kind == SentErr }
 
 // eventJSON is an Event on the wire. Exactly one of Text, Base64 and Value is there if the event has data.
 type eventJSON struct {

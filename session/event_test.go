@@ -72,7 +72,7 @@ func TestJSONThatIsNoEventIsRefused(t *testing.T) {
 
 func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 	seen := map[string]bool{}
-	for k := session.Opened; k <= session.Upgraded; k++ {
+	for k := session.Opened; k <= session.SentErr; k++ {
 		name := k.String()
 		back, err := session.ParseKind(name)
 		if err != nil || back != k || seen[name] {
@@ -150,12 +150,13 @@ func TestAnEndReadsAsASentence(t *testing.T) {
 func TestTotalsCountWhatPassed(t *testing.T) {
 	var got session.Totals
 	got.CountEvent(session.Received, make([]byte, 10))
-	got.CountEvent(session.Sent, make([]byte, 7))
+	got.CountEvent(session.Sent, make([]byte, 4))
+	got.CountEvent(session.SentErr, make([]byte, 3))
 	got.CountEvent(session.Delivered, session.JSON(session.RoomRef{Messages: 3, Bytes: 30}))
 	got.CountEvent(session.Unsent, []byte("5"))
 	got.CountEvent(session.Named, []byte("not counted"))
 	got.CountEvent(session.Unsent, []byte("not a number"))
-	if want := (session.Totals{ReceivedBytes: 10, ReceivedEvents: 1, SentBytes: 32, SentEvents: 4}); got != want {
+	if want := (session.Totals{ReceivedBytes: 10, ReceivedEvents: 1, SentBytes: 32, SentEvents: 5}); got != want {
 		t.Errorf("got %+v; want %+v", got, want)
 	}
 	got.CountEvent(session.Unsent, []byte("1000"))
@@ -197,7 +198,7 @@ func FuzzAnEventComesBackFromItsJSON(f *testing.F) {
 	f.Add(uint64(2), int64(0), uint8(15), []byte(`{"cause":"idle","reason":"<b>"}`))
 	f.Add(uint64(0), int64(-1), uint8(1), []byte(` { } `))
 	f.Fuzz(func(t *testing.T, number uint64, at int64, kind uint8, data []byte) {
-		in := session.Event{Number: number, Time: at, Kind: session.Kind(kind%16) + 1, Data: data}
+		in := session.Event{Number: number, Time: at, Kind: session.Kind(kind%17) + 1, Data: data}
 		if year := time.UnixMicro(at).UTC().Year(); year < 0 || year > 9999 {
 			t.Skip() // RFC 3339 ends there
 		}

@@ -98,13 +98,13 @@ type Totals struct {
 	SentEvents     uint64 `json:"sent_events"`
 }
 
-// Count adds an event of kind Received or Sent with n bytes of data.
+// Count adds an event of kind Received, Sent or SentErr with n bytes of data.
 func (t *Totals) Count(k Kind, n int) {
 	switch k {
 	case Received:
 		t.ReceivedBytes += uint64(n)
 		t.ReceivedEvents++
-	case Sent:
+	case Sent, SentErr:
 		t.SentBytes += uint64(n)
 		t.SentEvents++
 	}

@@ -8,7 +8,8 @@ import (
 )
 
 // ParseListenAddress is ParseAddress for those who listen, who may also serve a path of HTTP: ws://HOST:PORT/PATH takes
-// WebSockets there, socketio://HOST:PORT/PATH clients of Socket.IO, whose path is /socket.io if none is given.
+// WebSockets there, socketio://HOST:PORT/PATH clients of Socket.IO, whose path is /socket.io if none is given; and
+// ssh://HOST:PORT clients of SSH.
 func ParseListenAddress(s string) (Address, error) {
 	u, err := url.Parse(s)
 	if err != nil {
@@ -16,6 +17,8 @@ func ParseListenAddress(s string) (Address, error) {
 	}
 	switch u.Scheme {
 	case "ws", "socketio":
+	case "ssh":
+		return parseHostPort(u, s)
 	case "wss", "http", "https", "socketios":
 		return Address{}, fmt.Errorf("address %q: write ws:// or socketio://, and set tls for encryption", s)
 	default:

@@ -16,7 +16,7 @@ import (
 
 // Address says where to listen or what to dial: tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT or unix:///PATH.
 type Address struct {
-	Transport string // tcp, tls, udp or unix; ws or socketio for a path of HTTP
+	Transport string // tcp, tls, udp or unix; ws or socketio for a path of HTTP; ssh
 	Host      string // HOST:PORT, or the path of a Unix socket
 	Path      string // of ws and socketio: begins with a slash
 }
@@ -32,13 +32,7 @@ func ParseAddress(s string) (Address, error) {
 	}
 	switch u.Scheme {
 	case "tcp", "tls", "udp":
-		if u.Path != "" || u.RawQuery != "" || u.User != nil {
-			return Address{}, fmt.Errorf("address %q: must be %s://HOST:PORT and nothing more", s, u.Scheme)
-		}
-		if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" {
-			return Address{}, fmt.Errorf("address %q: the port is missing, as in %s://127.0.0.1:9000", s, u.Scheme)
-		}
-		return Address{Transport: u.Scheme, Host: u.Host}, nil
+		return parseHostPort(u, s)
 	case "unix":
 		path := u.Host + u.Path
 		if path == "" {
@@ -49,11 +43,22 @@ func ParseAddress(s string) (Address, error) {
 	return Address{}, fmt.Errorf("address %q: no transport is called %q; use tcp, tls, udp or unix", s, u.Scheme)
 }
 
+// parseHostPort reads an address that is a host and a port.
+func parseHostPort(u *url.URL, s string) (Address, error) {
+	if u.Path != "" || u.RawQuery != "" || u.User != nil || strings.Contains(s, "#") {
+		return Address{}, fmt.Errorf("address %q: must be %s://HOST:PORT and nothing more", s, u.Scheme)
+	}
+	if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" {
+		return Address{}, fmt.Errorf("address %q: the port is missing, as in %s://127.0.0.1:9000", s, u.Scheme)
+	}
+	return Address{Transport: u.Scheme, Host: u.Host}, nil
+}
+
 func (a Address) String() string { return a.Transport + "://" + a.Host + a.Path }
 
 // Network is the name that package net has for the transport.
 func (a Address) Network() string {
-	if a.Transport == "tls" {
+	if a.Transport == "tls" || a.Transport == "ssh" {
 		return "tcp"
 	}
 	return a.Transport
@@ -71,7 +76,7 @@ type Listener struct {
 	tls *tls.Config
 }
 
-// Listen opens a listening socket for tcp, tls or unix. Errors say which address, and what to do.
+// Listen opens a listening socket for tcp, tls, unix or ssh. Errors say which address, and what to do.
 func Listen(ctx context.Context, a Address, opt ListenOptions) (*Listener, error) {
 	l := &Listener{}
 	switch a.Transport {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/switchboard-relay/switchboard"
@@ -52,6 +53,9 @@ func explain(w io.Writer, conf switchboard.Config) {
 		if l.Service == "relay" {
 			fmt.Fprintf(w, "  upstream %s, dialled for at most %s\n", l.Upstream, cmp.Or(l.DialTimeout, "5s"))
 		}
+		if l.Bastion != nil {
+			explainBastion(w, l.Bastion)
+		}
 		if l.Service == "room" {
 			sender := map[bool]string{false: "included", true: "left out"}[l.ExcludeSender]
 			fmt.Fprintf(w, "  room %s, the sender %s\n", l.Room, sender)
@@ -63,6 +67,36 @@ func explain(w io.Writer, conf switchboard.Config) {
 			limit = fmt.Sprint(l.Max)
 		}
 		fmt.Fprintf(w, "  silence ends a session after: %s; sessions at once: %s\n", cmp.Or(l.Idle, "never"), limit)
+	}
+}
+
+// explainBastion writes who may come in, and where they may go.
+func explainBastion(w io.Writer, b *switchboard.BastionConfig) {
+	for _, u := range b.Users {
+		var ways []string
+		for way, set := range map[string]bool{"public key": len(u.AuthorizedKeys) > 0, "password": u.Password != "",
+			"certificate": len(u.CA) > 0} {
+			if set {
+				ways = append(ways, way)
+			}
+		}
+		slices.Sort(ways)
+		forwarding := ""
+		if u.Forwarding {
+			forwarding = ", and may forward ports"
+		}
+		to := strings.Join(u.Targets, ", ")
+		switch {
+		case slices.Contains(u.Targets, "*"):
+			to = "every target"
+		case to == "":
+			to = "no target"
+		}
+		fmt.Fprintf(w, "  %s comes in by %s, goes to %s%s\n", u.Name, strings.Join(ways, " or "), to, forwarding)
+	}
+	for _, t := range b.Targets {
+		fmt.Fprintf(w, "  target %s is %s, entered as %s with %s\n", t.Name, t.Address, cmp.Or(t.User, "who comes in"),
+			map[string]string{"": "a key", "key": "a key", "agent": "the agent that is forwarded", "password": "a password that is typed"}[t.Enter])
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // FindCmd finds what passed in a session.
@@ -130,7 +131,7 @@ func (c *FindCmd) print(ctx context.Context, std *stdio, body io.Reader) (last f
 
 // arrowOf shows a direction, as lines of events do.
 func arrowOf(kind string) string {
-	if kind == "sent" {
+	if strings.HasPrefix(kind, "sent") {
 		return "→"
 	}
 	return "←"

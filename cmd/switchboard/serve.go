@@ -204,6 +204,8 @@ func describe(service, over string) string {
 		return "room: every chunk goes to every client"
 	case "relay":
 		return "relay: to its upstream and back"
+	case "bastion":
+		return "bastion: SSH to its targets and back"
 	}
 	return service
 }

@@ -60,7 +60,7 @@ export interface Hit {
   number: number;
   /** µs since the session's start. */
   at: number;
-  kind: 'received' | 'sent';
+  kind: 'received' | 'sent' | 'sent on stderr';
   offset: number;
   length: number;
   before: string;
@@ -181,5 +181,6 @@ export const Kind = {
   Message: 14,
   Closed: 15,
   Upgraded: 16,
+  SentErr: 17,
 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];

@@ -37,8 +37,8 @@ export function wholeText(row: Row): string {
 
 /** Makes rows of the events of a session, in their order. */
 export class RowMaker {
-  private decoders = { [Kind.Received]: new Decoder(), [Kind.Sent]: new Decoder() };
-  private fresh = { [Kind.Received]: true, [Kind.Sent]: true };
+  private decoders = { [Kind.Received]: new Decoder(), [Kind.Sent]: new Decoder(), [Kind.SentErr]: new Decoder() };
+  private fresh = { [Kind.Received]: true, [Kind.Sent]: true, [Kind.SentErr]: true };
   private keys = 0;
 
   /** whole: events are messages of their own, whose characters are whole. fromStart: nothing lies before them. */
@@ -78,7 +78,7 @@ export class RowMaker {
   }
 
   private characters(e: Event): Uint8Array {
-    if (this.whole || (e.kind !== Kind.Received && e.kind !== Kind.Sent)) return e.data;
+    if (this.whole || (e.kind !== Kind.Received && e.kind !== Kind.Sent && e.kind !== Kind.SentErr)) return e.data;
     let data: Uint8Array = e.data;
     if (this.fresh[e.kind] && !this.fromStart) {
       // Rows begin anywhere: what finishes a character that began before is passed over.
@@ -92,5 +92,5 @@ export class RowMaker {
 }
 
 export function isData(kind: Kind): boolean {
-  return kind === Kind.Received || kind === Kind.Sent || kind === Kind.Message;
+  return kind === Kind.Received || kind === Kind.Sent || kind === Kind.SentErr || kind === Kind.Message;
 }

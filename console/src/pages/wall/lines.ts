@@ -33,7 +33,7 @@ export class Lines {
 
   add(e: Event): void {
     if (e.kind === Kind.Received) this.bytes('received', e.data);
-    else if (e.kind === Kind.Sent) this.bytes('sent', e.data);
+    else if (e.kind === Kind.Sent || e.kind === Kind.SentErr) this.bytes('sent', e.data);
     else if (e.kind === Kind.Noted) this.push('noted', new TextDecoder().decode(e.data));
     else if (e.kind === Kind.Gap) this.push('gap', this.gap(missing(e.data)));
   }

@@ -1,0 +1,93 @@
+package ssh
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/bcrypt"
+)
+
+// Bounds of what checking one password may cost, so that a hash cannot be a burden by mistake.
+const (
+	maxArgonMemory = 256 << 10 // KiB
+	maxArgonTime   = 16
+	maxBcryptCost  = 16
+	minHashBytes   = 16
+)
+
+// maxPassword is the longest password that is looked at, in bytes: bcrypt takes no more.
+const maxPassword = 72
+
+// hashSlots bounds how many passwords are checked at once: a hash may take 256 MiB of memory.
+var hashSlots = make(chan struct{}, 2)
+
+var errHash = errors.New("is no hash of a password: write one of bcrypt, as htpasswd -nBC 12 NAME makes (what follows the " +
+	"colon), or of argon2id, as in $argon2id$v=19$m=65536,t=3,p=4$SALT$HASH")
+
+// CheckHash tells what is wrong with the hash of a password.
+func CheckHash(hash string) error {
+	if strings.HasPrefix(hash, "$argon2id$") {
+		_, err := parseArgon(hash)
+		return err
+	}
+	cost, err := bcrypt.Cost([]byte(hash))
+	if err != nil || len(hash) != 60 {
+		return errHash
+	}
+	if cost > maxBcryptCost {
+		return fmt.Errorf("costs too much to check: at most a cost of %d", maxBcryptCost)
+	}
+	return nil
+}
+
+// matches reports whether a password has the hash.
+func matches(hash, password string) bool {
+	if len(password) > maxPassword {
+		return false
+	}
+	hashSlots <- struct{}{}
+	defer func() { <-hashSlots }()
+	if strings.HasPrefix(hash, "$argon2id$") {
+		a, err := parseArgon(hash)
+		if err != nil {
+			return false
+		}
+		sum := argon2.IDKey([]byte(password), a.salt, a.time, a.memory, a.threads, uint32(len(a.sum)))
+		return subtle.ConstantTimeCompare(sum, a.sum) == 1
+	}
+	return bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil
+}
+
+// argon is a hash of argon2id in its parts.
+type argon struct {
+	memory, time uint32
+	threads      uint8
+	salt, sum    []byte
+}
+
+func parseArgon(hash string) (a argon, err error) {
+	parts := strings.Split(hash, "$")
+	if len(parts) != 6 || parts[2] != "v=19" {
+		return a, errHash
+	}
+	if n, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &a.memory, &a.time, &a.threads); n != 3 || err != nil {
+		return a, errHash
+	}
+	if a.salt, err = base64.RawStdEncoding.DecodeString(parts[4]); err != nil || len(a.salt) < 8 {
+		return a, errHash
+	}
+	if a.sum, err = base64.RawStdEncoding.DecodeString(parts[5]); err != nil || len(a.sum) < minHashBytes {
+		return a, errHash
+	}
+	if a.memory == 0 || a.time == 0 || a.threads == 0 {
+		return a, errHash
+	}
+	if a.memory > maxArgonMemory || a.time > maxArgonTime || len(a.sum) > 64 || len(a.salt) > 64 {
+		return a, fmt.Errorf("costs too much to check: at most m=%d, t=%d", maxArgonMemory, maxArgonTime)
+	}
+	return a, nil
+}

@@ -1,0 +1,92 @@
+package ssh
+
+import (
+	"io"
+	"sync"
+)
+
+// Sizes of what a direction moves at once, in bytes: one that carries little keeps the small buffer.
+const (
+	smallBuffer = 4 << 10
+	largeBuffer = 64 << 10
+)
+
+// pump moves what from reads to write until either ends. An error of reading is none: what ends there shows elsewhere.
+func pump(from io.Reader, write func(p []byte) error) error {
+	buf := make([]byte, smallBuffer)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if err := write(buf[:n]); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return nil
+		}
+		if n == smallBuffer && len(buf) == smallBuffer {
+			buf = make([]byte, largeBuffer)
+		}
+	}
+}
+
+// join takes what the channel is joined with, unless its session has ended: then that is closed.
+func (ch *channel) join(f far) bool {
+	ch.mu.Lock()
+	ch.far = f
+	ch.mu.Unlock()
+	if ch.session.Ended() != nil {
+		f.Close()
+		return false
+	}
+	return true
+}
+
+// up carries what the client sends to the target. Its end is no end of the session.
+func (ch *channel) up(f far) {
+	err := pump(ch.client, func(p []byte) error {
+		if err := ch.session.RecordReceived(p); err != nil {
+			return err
+		}
+		_, err := f.Write(p)
+		return err
+	})
+	if err == nil && ch.session.Ended() == nil {
+		ch.session.RecordReceivedEnd()
+		f.CloseWrite()
+	}
+}
+
+// down carries what the target sends to the client, until there is no more, and ready says that the client may know; errs
+// and ready may be nil.
+func (ch *channel) down(f io.Reader, errs io.Reader, ready func()) error {
+	var both sync.WaitGroup
+	var failed error
+	if errs != nil {
+		both.Go(func() {
+			failed = pump(errs, func(p []byte) error {
+				_, err := ch.session.WriteErr(p)
+				return err
+			})
+		})
+	}
+	err := pump(f, func(p []byte) error {
+		_, err := ch.session.Write(p)
+		return err
+	})
+	both.Wait()
+	if err == nil {
+		err = failed
+	}
+	if err == nil && ready != nil {
+		ready()
+	}
+	if err == nil && ch.session.Ended() == nil {
+		ch.session.CloseWrite()
+	}
+	if err == io.EOF { // the client's side is closed
+		ch.hungUp()
+		return ch.session.Ended()
+	}
+	return err
+}

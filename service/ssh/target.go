@@ -1,0 +1,237 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// upstream is a connection to a target, on which all channels of one client's connection travel.
+type upstream struct {
+	client *connection
+	target *Target
+	ssh    ssh.Conn
+	gone   chan struct{} // closed when the connection is
+	key    string        // of the host, for the record
+
+	mu  sync.Mutex
+	why string // it was closed from here
+}
+
+func (u *upstream) close() { u.ssh.Close() }
+
+// lost says why the connection ended, empty while it lives.
+func (u *upstream) lost() string {
+	select {
+	case <-u.gone:
+	default:
+		return ""
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.why != "" {
+		return u.why
+	}
+	return "the connection was lost"
+}
+
+// entryError says why a target was not entered.
+type entryError struct {
+	cause     session.Cause
+	detail    string // for the record
+	forPeople string // for the one who comes in
+}
+
+func (e *entryError) Error() string { return e.forPeople }
+
+// enter gives the connection to the target, which it makes if there is none. It is given up with ctx.
+func (c *connection) enter(ctx context.Context, t *Target) (*upstream, error) {
+	select {
+	case c.entering <- struct{}{}:
+		defer func() { <-c.entering }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	c.mu.Lock()
+	up := c.up
+	c.mu.Unlock()
+	if up != nil && up.lost() == "" {
+		return up, nil
+	}
+	up, err := c.dial(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	c.up = up
+	c.mu.Unlock()
+	select {
+	case <-c.gone: // nobody would close it
+		up.close()
+	default:
+	}
+	return up, nil
+}
+
+// dial connects to the target and signs in there.
+func (c *connection) dial(ctx context.Context, t *Target) (*upstream, error) {
+	conf := c.bastion.conf.Load()
+	known, err := knownHosts(t)
+	if err != nil {
+		return nil, &entryError{session.Failed, err.Error(), t.Name + " cannot be entered now: its known hosts cannot be read"}
+	}
+	up := &upstream{client: c, target: t, gone: make(chan struct{})}
+	config := &ssh.ClientConfig{User: t.login(c.login.user), ClientVersion: version, HostKeyAlgorithms: known.algorithms,
+		HostKeyCallback: func(host string, remote net.Addr, key ssh.PublicKey) error {
+			up.key = key.Type() + " " + ssh.FingerprintSHA256(key)
+			return known.callback(host, remote, key)
+		}}
+	var done func()
+	if config.Auth, done, err = c.credentials(t); err != nil {
+		return nil, err
+	}
+	defer done()
+	release, err := c.bastion.listener.TakeSocket()
+	if err != nil {
+		return nil, &entryError{session.Refused, err.Error(), err.Error()}
+	}
+	ctx, cancel := context.WithTimeout(ctx, conf.DialTimeout)
+	defer cancel()
+	conn, channels, requests, err := dialSSH(ctx, t.Address, config)
+	if err != nil {
+		release()
+		return nil, c.notEntered(ctx, t, conf, err)
+	}
+	up.ssh = conn
+	c.work.Go(func() {
+		conn.Wait()
+		close(up.gone)
+		release()
+	})
+	c.work.Go(func() { up.globalRequests(requests) })
+	c.work.Go(func() { up.channels(channels) })
+	c.work.Go(func() {
+		if !answersPings(conn, conf.PingInterval, conf.PingTimeout, up.gone) {
+			up.mu.Lock()
+			up.why = "no answer to a ping"
+			up.mu.Unlock()
+			up.close()
+		}
+	})
+	return up, nil
+}
+
+// dialSSH is ssh.Dial that a context ends.
+func dialSSH(ctx context.Context, address string, config *ssh.ClientConfig) (ssh.Conn, <-chan ssh.NewChannel,
+	<-chan *ssh.Request, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	sc, channels, requests, err := ssh.NewClientConn(conn, address, config)
+	if err == nil && !stop() {
+		sc.Close()
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		stop()
+		conn.Close()
+		return nil, nil, nil, err
+	}
+	return sc, channels, requests, nil
+}
+
+// credentials are what the target is entered with. done is called when they have been used.
+func (c *connection) credentials(t *Target) (_ []ssh.AuthMethod, done func(), err error) {
+	done = func() {}
+	switch t.Enter {
+	case ByKey:
+		signer, err := ReadPrivateKey(t.Key)
+		if err != nil {
+			return nil, nil, &entryError{session.Failed, err.Error(), t.Name + " cannot be entered now: its key cannot be read"}
+		}
+		return []ssh.AuthMethod{ssh.PublicKeys(signer)}, done, nil
+	case ByAgent:
+		c.mu.Lock()
+		forwarded := c.agent
+		c.mu.Unlock()
+		if !forwarded {
+			text := t.Name + " is entered with your agent, which was not forwarded: ssh -A"
+			return nil, nil, &entryError{session.Refused, text, text}
+		}
+		channel, requests, err := c.ssh.OpenChannel(agentChannel, nil)
+		if err != nil {
+			text := "your agent cannot be asked: " + err.Error()
+			return nil, nil, &entryError{session.Refused, text, text}
+		}
+		go ssh.DiscardRequests(requests) // ends with the channel
+		return []ssh.AuthMethod{ssh.PublicKeysCallback(agent.NewClient(channel).Signers)}, func() { channel.Close() }, nil
+	}
+	password := c.login.password
+	return []ssh.AuthMethod{ssh.Password(password),
+		ssh.KeyboardInteractive(func(_, _ string, questions []string, echos []bool) ([]string, error) {
+			if len(questions) == 0 {
+				return nil, nil
+			}
+			if len(questions) > 1 || echos[0] {
+				return nil, errors.New("it asks for more than a password")
+			}
+			return []string{password}, nil
+		})}, done, nil
+}
+
+// notEntered explains an error of dialSSH.
+func (c *connection) notEntered(ctx context.Context, t *Target, conf *Config, err error) error {
+	var host *HostKeyError
+	switch {
+	case errors.As(err, &host):
+		c.bastion.logger.Warn("a target was not entered", "target", t.Name, "error", host)
+		return &entryError{session.Refused, host.Error(), host.forPeople()}
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		text := fmt.Sprintf("no answer within %v", conf.DialTimeout)
+		return &entryError{session.Unreachable, "upstream " + t.Address + ": " + text, t.Name + ": " + text}
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	text := err.Error()
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		text = errno.Error()
+	}
+	return &entryError{session.Refused, "upstream " + t.Address + ": " + text, t.Name + ": " + text}
+}
+
+// globalRequests answers what the target asks of the connection as a whole.
+func (u *upstream) globalRequests(requests <-chan *ssh.Request) {
+	for r := range requests {
+		answer(r, false) // a ping is answered by any answer
+	}
+}
+
+// channels takes what the target opens.
+func (u *upstream) channels(channels <-chan ssh.NewChannel) {
+	for nc := range channels {
+		switch nc.ChannelType() {
+		case "forwarded-tcpip":
+			u.client.openForwarded(nc, u)
+		case agentChannel:
+			go u.openAgent(nc) // ends with the channel
+		default:
+			nc.Reject(ssh.UnknownChannelType, "not offered here")
+		}
+	}
+}
+
+// closeLimit is how long a channel, or whoever is stuck in it, may take to end before its connection is closed.
+const closeLimit = 5 * time.Second
