@@ -3,6 +3,7 @@ package export
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 
 	"github.com/switchboard-relay/switchboard/session"
@@ -69,6 +70,10 @@ func exitOf(closed []byte) *int {
 	var end session.End
 	if json.Unmarshal(closed, &end) != nil {
 		return nil
+	}
+	var status int
+	if n, _ := fmt.Sscanf(end.Detail, "exit status %d", &status); end.Exit == nil && n == 1 {
+		return &status
 	}
 	return end.Exit
 }
