@@ -1,1 +1,0 @@
-import{Dt as e,Tt as t,ct as n,f as r}from"./format-BL6kT0Bp.js";var i=new class{#e=e([]);get list(){return n(this.#e)}set list(e){t(this.#e,e)}last=0;say(e,t=!1){let n={id:++this.last,text:e,bad:t};this.list=[...this.list.slice(-3),n],setTimeout(()=>this.drop(n.id),t?1e4:4e3)}fail(e){this.say(r(e),!0)}drop(e){this.list=this.list.filter(t=>t.id!==e)}};export{i as t};
