@@ -64,6 +64,7 @@ func (i identity) back(t *testing.T, sb *switchboard.Switchboard) (*socket, []st
 func TestWhatAClientSaysBeforeItGoesReachesTheRoom(t *testing.T) {
 	sb := page(t, quiet)
 	tcp := dial(t, "tcp", sb.Addr("tcp"))
+	members(t, sb, 1)
 	const clients, each = 20, 5
 	for i := range clients {
 		s, _, _ := connectAs(t, sb, "")
@@ -75,7 +76,13 @@ func TestWhatAClientSaysBeforeItGoesReachesTheRoom(t *testing.T) {
 	heard := map[string]bool{}
 	for line := ""; len(heard) < clients*each; {
 		if _, err := fmt.Fscanln(tcp, &line); err != nil {
-			t.Fatalf("the room was told %d of %d: %v", len(heard), clients*each, err)
+			missing := []string{}
+			for i := range clients * each {
+				if text := fmt.Sprintf("%d.%d", i/each, i%each); !heard[text] {
+					missing = append(missing, text)
+				}
+			}
+			t.Fatalf("the room was not told %v: %v", missing, err)
 		}
 		heard[line] = true
 	}

@@ -23,7 +23,7 @@ var (
 	only   = flag.String("only", "wire,seek,memory,wall,first,board", "some of these")
 	rounds = flag.Int("rounds", 3, "rounds of wire")
 	size   = flag.Int64("mb", 1000, "size of the recordings that are sought in, MB")
-	hour   = flag.Bool("hour", false, "memory: play a whole hour at 1×, instead of three times at 64×")
+	hour   = flag.Bool("hour", false, "memory: play for a whole hour at 1×, instead of over and over at 64×")
 )
 
 func main() {

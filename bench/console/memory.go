@@ -48,9 +48,8 @@ func memory(b *bench) error {
 		return err
 	}
 	speed, seconds, every := 64, 3*3600/64+5, 5
-	how := "three times at 64×"
 	if *hour {
-		speed, seconds, every, how = 1, 3600, 30, "at 1×"
+		speed, seconds, every = 1, 3600, 30
 	}
 	for i, h := range hours {
 		sum, err := b.recorded(server, h.listener)
@@ -87,10 +86,10 @@ func memory(b *bench) error {
 		row("JavaScript heap, most", most.Heap, first.Heap, benchkit.MiB, benchkit.Target{})
 		row("JavaScript heap, at last", last.Heap, first.Heap, benchkit.MiB, benchkit.Target{})
 		row("DOM nodes, most", most.Nodes, first.Nodes, benchkit.Number, benchkit.Target{})
-		b.Note("memory, %s: played %d times, %d samples; %.0f listeners at first, %.0f at last.", h.name, played.Rounds, len(played.Samples),
+		b.Note("memory, %s: begun %d times, %d samples; %.0f listeners at first, %.0f at last.", h.name, played.Rounds, len(played.Samples),
 			first.Listeners, last.Listeners)
 	}
-	b.Note("memory: recordings of 3600 s with %d events a second, lines of 80 bytes and whole screens of 80×24, played %s. Each sample "+
-		"is taken after a collection of garbage, every %d s.", hourRate, how, every)
+	b.Note("memory: recordings of 3600 s with %d events a second, lines of 80 bytes and whole screens of 80×24, played over and over at %d× for "+
+		"%d s. Each sample is taken after a collection of garbage, every %d s.", hourRate, speed, seconds, every)
 	return b.end(server)
 }

@@ -94,15 +94,19 @@ test('the list of live sessions', async (t) => {
     await page.getByText(/^Connection lost/).waitFor();
     assert.equal(await page.getByText('–', { exact: true }).first().isVisible(), true, 'there are no rates');
     const gone = clients.pop();
-    gone.close();
+    const { remote } = await house.sessionOf(gone);
+    await house.run('kick', (await house.sessionOf(gone)).id, '--reason', 'while nobody looked');
     way.up = true;
     await page.getByText(/^Connection lost/).waitFor({ state: 'hidden' });
-    await counted('60 of 60');
+    await counted('61 of 61'); // with the one that ended meanwhile, of which the cause is told
     assert.equal(await page.getByText('2 selected').isVisible(), true);
     assert.ok(Math.abs((await top()) - scrolled) <= 31, `scrolled to ${await top()}, was ${scrolled}`);
     const links = await listed();
     assert.equal(new Set(links).size, links.length);
     await page.keyboard.press('Escape');
+    await page.getByLabel('Filter sessions').fill('while nobody looked');
+    await row({ address: remote }).getByText('kicked').waitFor();
+    await page.getByLabel('Filter sessions').fill('');
   });
 
   await t.test('one that is kicked stays a while, with by whom and why', async () => {
@@ -121,9 +125,9 @@ test('the list of live sessions', async (t) => {
     await one.getByText('admin: maintenance').waitFor();
     await page.getByRole('complementary').getByText('kicked').waitFor();
     await page.getByLabel('Filter sessions').fill('state:kicked maintenance');
-    await counted('1 of 60');
+    await counted('1 of 61');
     await page.getByRole('button', { name: 'Ended', exact: true }).click();
-    await counted('0 of 60');
+    await counted('0 of 61');
   });
 
   await t.test('when nobody is there it says where to connect', async () => {

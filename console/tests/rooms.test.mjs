@@ -7,6 +7,10 @@ test('what is said in a room shows as it comes, and an operator says something a
   const browser = await openBrowser(t);
   const house = await House.open(t, { chat: { service: 'room', room: 'chat' } });
   const [anna, ben] = [await house.dial('chat'), await house.dial('chat')];
+  for (const one of [anna, ben]) {
+    one.say('here\n'); // what is said comes back to who said it: it is a member
+    await one.hears('here\n');
+  }
   for (let i = 1; i <= 400; i++) {
     anna.say(`line ${i}\n`);
     await ben.hears(`line ${i}\n`); // else several are one message

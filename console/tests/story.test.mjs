@@ -160,7 +160,7 @@ test('a story of sockets in the console', async (t) => {
     await page.keyboard.press('Escape');
     await page.getByRole('link', { name: '监听器' }).waitFor();
     await page.reload();
-    await page.getByRole('log').getByText('结束：被踢出').or(page.getByRole('log').getByText('已打开')).first().waitFor();
+    await page.getByRole('log').getByText('结束：被踢出').or(page.getByRole('log').getByText('连接建立')).first().waitFor();
     assert.equal(await page.evaluate(() => document.documentElement.lang), 'zh-CN');
     await page.getByRole('button', { name: '设置' }).click();
     await page.getByRole('button', { name: 'English' }).click();

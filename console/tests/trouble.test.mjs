@@ -55,13 +55,51 @@ test('what is typed is taken as it is meant', async (t) => {
   const browser = await openBrowser(t);
   const house = await House.open(t, { echo: { service: 'echo' } });
   const client = await house.dial('echo');
-  const page = await signedIn(t, browser, house);
+  const page = await signedIn(t, browser, house, { expected: /ERR_FAILED/ });
 
   await t.test('a filter may be any word', async () => {
     await page.getByLabel('Filter sessions').fill('constructor:x');
     await page.getByText('No session matches').waitFor();
     await page.getByLabel('Filter sessions').fill('');
     await page.getByRole('link', { name: client.address }).first().waitFor();
+  });
+
+  await t.test('a key that ends what is composed sends nothing', async () => {
+    const { id } = await house.sessionOf(client);
+    await page.goto(house.url + '/sessions/' + id);
+    const box = page.getByLabel(/What to send/);
+    await box.fill('你好');
+    await box.dispatchEvent('keydown', { key: 'Enter', isComposing: true });
+    await box.dispatchEvent('keydown', { key: 'Enter', keyCode: 229 });
+    assert.equal(await page.getByRole('dialog').count(), 0);
+    await box.press('Enter');
+    await page.getByRole('dialog').getByText('你好').waitFor();
+    await page.keyboard.press('Escape');
+    await page.goto(house.url);
+  });
+
+  await t.test('what is typed at once behind the key that finds is what is found', async () => {
+    await page.getByRole('link', { name: client.address }).first().click();
+    await page.getByRole('log').waitFor();
+    const focused = await page.evaluate(async () => {
+      document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '/', bubbles: true }));
+      await new Promise((next) => setTimeout(next)); // the next key comes in a task of its own, and need not wait for a frame
+      return document.activeElement.type;
+    });
+    assert.equal(focused, 'search');
+    await page.goto(house.url);
+  });
+
+  await t.test('a kick that does not reach the server keeps its reason', async () => {
+    await page.getByRole('link', { name: client.address }).first().waitFor();
+    for (const key of ['j', 'K']) await page.keyboard.press(key);
+    await page.getByLabel('Reason').fill('because');
+    await page.route('**/kick', (route) => route.abort());
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').getByRole('alert').getByText('cannot be reached').waitFor();
+    assert.equal(await page.getByLabel('Reason').inputValue(), 'because');
+    await page.unroute('**/kick');
+    await page.keyboard.press('Escape');
   });
 
   await t.test('the focus comes along to another page, and past the navigation', async () => {
@@ -167,6 +205,32 @@ test('a session page tells what became of its session', async (t) => {
     await page.getByRole('log').waitFor();
     await screen.waitFor({ state: 'detached' });
   });
+});
+
+test('an event of a megabyte is opened, and searched, at once', async (t) => {
+  const browser = await openBrowser(t);
+  const house = await House.open(t, { sink: { service: 'sink' } }, {}, process.env.SWITCHBOARD_PLAIN);
+  const page = await signedIn(t, browser, house);
+  for (const body of ['{"a": "' + 'long line '.repeat(104_000) + '"}', Buffer.from(Array.from({ length: 1 << 20 }, (_, i) => (i * i) >> 3))]) {
+    const client = await house.dial('sink');
+    const { id } = await house.sessionOf(client);
+    const sent = await page.request.post(`${house.url}/api/v1/sessions/${id}/send`, { headers: { Origin: house.url }, data: body });
+    assert.ok(sent.ok());
+    client.socket.end();
+    await client.ended;
+    await page.goto(house.url + '/sessions/' + id);
+    await page.getByRole('log').getByText('Opened').waitFor();
+    await page.keyboard.press('End');
+    await page.getByRole('log').getByText('Ended').waitFor(); // the end shows what happened last
+    await page.getByRole('button', { name: 'Show all' }).click();
+    await page.getByRole('button', { name: 'Show less' }).waitFor();
+    await page.keyboard.press('/');
+    await page.keyboard.type('ng');
+    await page.keyboard.press('Enter');
+    // Not by a locator: those read all the text again and again.
+    await page.waitForFunction(() => /places|Not found/.test(document.querySelector('form[role=search] [role=status]').textContent));
+    assert.ok((await page.evaluate(() => document.querySelectorAll('*').length)) < 12_000, 'the page stays light');
+  }
 });
 
 test('who follows a flood sees what is now, and its end at once', async (t) => {

@@ -92,11 +92,17 @@ export function isBinary(r: Read): boolean {
   return odd * 10 > r.text.length - 3 * r.wrong;
 }
 
-/** Control characters made visible; ends of lines stay, and CR LF is one. */
+/** Control characters made visible, and what turns the direction of text; ends of lines stay, and CR LF is one. */
 export function visible(s: string): string {
   return s
     .replace(/\r\n/g, '\n')
+    .replace(/[\x80-\x9f\u202a-\u202e\u2066-\u2069]/g, (c) => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'))
     .replace(/[\0-\x08\x0b-\x1f\x7f]/g, (c) => String.fromCharCode(c === '\x7f' ? 0x2421 : 0x2400 + c.charCodeAt(0)));
+}
+
+/** Text that others chose, such as a name, as one line in which nothing moves what stands beside it. */
+export function oneLine(s: string): string {
+  return visible(s).replaceAll('\n', '\u240a').replaceAll('\t', '\u2409');
 }
 
 /** A line of a hex dump; the same lines that follow are told by a star instead, as hexdump does. */

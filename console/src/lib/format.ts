@@ -1,3 +1,4 @@
+import { oneLine } from './bytes';
 import { i18n } from './i18n.svelte';
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
@@ -79,7 +80,7 @@ function seconds(at: Date): string {
 
 /** What a person calls a session: its name, or else its far end's address. */
 export function title(s: { name?: string; remote: string; id: string }): string {
-  return s.name || s.remote || shortId(s.id);
+  return oneLine(s.name || s.remote || shortId(s.id));
 }
 
 /** The part of an id before its node, which is what people type. */

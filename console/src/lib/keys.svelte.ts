@@ -34,7 +34,7 @@ class Keys {
   }
 
   private pressed(e: KeyboardEvent): void {
-    if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
+    if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || composing(e)) return;
     if (document.querySelector('dialog[open]') || types(e.target)) return;
     const one = e.shiftKey && e.key.length > 1 ? 'Shift+' + e.key : e.key;
     const two = e.timeStamp - this.firstAt < 1000 ? this.first + ' ' + one : '';
@@ -53,6 +53,11 @@ class Keys {
       }
     }
   }
+}
+
+/** Whether a key belongs to what is being composed: Safari says so of the Enter that ends it by its code alone. */
+export function composing(e: KeyboardEvent): boolean {
+  return e.isComposing || e.keyCode === 229;
 }
 
 /** Whether somebody types there. */

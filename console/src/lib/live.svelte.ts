@@ -1,3 +1,4 @@
+import { api } from './api';
 import { connection } from './connection.svelte';
 import { Row, type Added } from './row';
 import type { Session } from './types';
@@ -59,6 +60,7 @@ class Live {
   private epoch = 0;
   private resetting = false;
   private now = 0;
+  private known = 0; // the server's time up to which nothing was missed
   private ended: Row[] = [];
   private samples: { at: number; counts: Counts }[] = [];
 
@@ -112,6 +114,7 @@ class Live {
     if (p.reset) {
       this.epoch++;
       this.resetting = true;
+      this.known = this.now;
       this.byRef.clear();
       if (p.counts.opened < (this.samples.at(-1)?.counts.opened ?? 0)) this.samples = []; // another life of the server
     }
@@ -186,15 +189,32 @@ class Live {
     this.shape++;
   }
 
-  /** What was live before a reset and is not in it has ended meanwhile, nobody saw how. */
+  /** What was live before a reset and is not in it has ended meanwhile. */
   private complete(): void {
     this.resetting = false;
     this.ready = true;
+    const gone = new Map<string, Row>();
     for (const row of this.rows.values()) {
       if (row.ended || row.epoch === this.epoch) continue;
       this.rows.delete(row.id);
+      gone.set(row.id, row);
       this.shape++;
     }
+    if (gone.size > 0) void this.missed(gone);
+  }
+
+  /** Asks how sessions ended while nobody was told. One that is not recorded, or ended too long ago, is not to be had. */
+  private async missed(gone: Map<string, Row>): Promise<void> {
+    const since = new Date(this.known / 1000 - 5000).toISOString();
+    const list = await api.get<Session[]>(`/sessions?state=recorded&limit=${endedKept}&since=${since}`).catch(() => []);
+    if (this.users === 0) return;
+    for (const s of list) {
+      const row = gone.get(s.id);
+      if (!row || this.rows.has(s.id)) continue;
+      this.rows.set(s.id, row);
+      this.end(s, this.version + 1);
+    }
+    this.version++;
   }
 
   private prune(): void {

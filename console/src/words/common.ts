@@ -1,5 +1,4 @@
 export const en = {
-  name: 'Switchboard',
   nav: {
     live: 'Live',
     recordings: 'Recordings',
@@ -15,12 +14,10 @@ export const en = {
   actions: {
     cancel: 'Cancel',
     close: 'Close',
-    ok: 'OK',
     copy: 'Copy',
     copied: 'Copied.',
     retry: 'Try again',
     reload: 'Reload',
-    more: 'More',
     back: 'Back',
     remove: 'Remove',
     save: 'Save',
@@ -40,7 +37,7 @@ export const en = {
   },
   connection: {
     connecting: 'Connecting…',
-    lost: (since: string) => `Connection lost ${since} ago. What you see is as of then; the console tries again by itself.`,
+    lost: 'Connection lost. What you see is as of then; the console tries again by itself.',
     retry: 'Try now',
     outdated: 'The server has been updated.',
   },
@@ -57,15 +54,15 @@ export const en = {
     everywhere: 'Everywhere',
     help: 'show this list',
     pages: (page: string) => `go to ${page}`,
-    then: 'then',
   },
   kick: {
     action: 'Kick',
     title: (who: string) => `Kick ${who}?`,
     titleMany: (n: number) => `Kick ${n} sessions?`,
-    what: 'The connection is ended at once. Who watches sees your name and the reason.',
+    what: 'The connection is ended at once. Those who watch see your name and the reason.',
     reason: 'Reason',
     done: (who: string) => `Kicked ${who}.`,
+    doneMany: (n: number) => `Kicked ${n} sessions.`,
   },
   fields: {
     id: 'Id',
@@ -80,8 +77,6 @@ export const en = {
     end: 'End',
     duration: 'Duration',
     record: 'Recording',
-    state: 'State',
-    cause: 'Cause',
     by: 'By',
     reason: 'Reason',
     detail: 'Detail',
@@ -94,7 +89,6 @@ export const en = {
     pinned: 'Pinned',
     terminal: 'Terminal',
     yes: 'yes',
-    no: 'no',
   },
   states: { live: 'live', recorded: 'recorded' } as Record<string, string>,
   records: { on: 'on', strict: 'strict', off: 'off' } as Record<string, string>,
@@ -103,7 +97,6 @@ export const en = {
 };
 
 export const zh: typeof en = {
-  name: 'Switchboard',
   nav: {
     live: '实时',
     recordings: '录像',
@@ -119,12 +112,10 @@ export const zh: typeof en = {
   actions: {
     cancel: '取消',
     close: '关闭',
-    ok: '确定',
     copy: '复制',
     copied: '已复制。',
     retry: '重试',
     reload: '刷新',
-    more: '更多',
     back: '返回',
     remove: '删除',
     save: '保存',
@@ -144,7 +135,7 @@ export const zh: typeof en = {
   },
   connection: {
     connecting: '正在连接…',
-    lost: (since) => `连接已断开 ${since}。当前显示的是断开时的内容；控制台会自动重连。`,
+    lost: '连接已断开。当前显示的是断开时的内容；控制台会自动重连。',
     retry: '立即重试',
     outdated: '服务器已更新。',
   },
@@ -161,15 +152,15 @@ export const zh: typeof en = {
     everywhere: '全局',
     help: '显示此列表',
     pages: (page) => `转到${page}`,
-    then: '然后',
   },
   kick: {
     action: '踢出',
     title: (who) => `踢出 ${who}？`,
     titleMany: (n) => `踢出 ${n} 个会话？`,
-    what: '连接会立即结束。观看者会看到您的名字和原因。',
-    reason: '原因',
+    what: '连接会立即结束。观看者会看到您的名字和理由。',
+    reason: '理由',
     done: (who) => `已踢出 ${who}。`,
+    doneMany: (n) => `已踢出 ${n} 个会话。`,
   },
   fields: {
     id: '编号',
@@ -184,8 +175,6 @@ export const zh: typeof en = {
     end: '结束',
     duration: '时长',
     record: '录制',
-    state: '状态',
-    cause: '结束原因',
     by: '操作人',
     reason: '理由',
     detail: '详情',
@@ -198,7 +187,6 @@ export const zh: typeof en = {
     pinned: '已保留',
     terminal: '终端',
     yes: '是',
-    no: '否',
   },
   states: { live: '实时', recorded: '已录制' },
   records: { on: '开启', strict: '严格', off: '关闭' },

@@ -99,7 +99,7 @@ export const zh: typeof en = {
   diskUse: (used, total) => `已用 ${used}，共 ${total}`,
   recordings: '录像',
   recordingsSize: (n, size) => `${n} 个，共 ${size}`,
-  removed: '按规则删除',
+  removed: '已按保留规则删除',
   retention: '保留规则',
   keepAll: '全部保留：未设置保留规则。',
   keepAge: (age) => `会话结束 ${age}后删除录像。`,

@@ -1,4 +1,5 @@
 import type { ApiError } from '../../lib/api';
+import { oneLine } from '../../lib/bytes';
 import { cost, end, EventStream, type Begun, type From } from '../../lib/stream';
 import { soon } from '../../lib/ticker';
 import type { Event, Member } from '../../lib/types';
@@ -47,7 +48,7 @@ export class RoomLog {
 
   /** Tells names of members. */
   know(members: Member[]): void {
-    this.named(members.map((m) => [m.id, m.name || m.remote]));
+    this.named(members.map((m) => [m.id, oneLine(m.name || m.remote)]));
   }
 
   /** Leaves the older messages and goes on with the newest. */
@@ -145,7 +146,7 @@ export class RoomLog {
 
   private meet(e: Event, into: Item[], session: string, start: number): void {
     const who = member(e);
-    if (who) this.named([[who.id, who.name || who.remote]]);
+    if (who) this.named([[who.id, oneLine(who.name || who.remote)]]);
     const item = read(e, session, start);
     if (item) into.push(item);
   }

@@ -24,7 +24,7 @@ export function says(row: Row): string {
       return w.resized(s);
     case Kind.Gap: {
       const v = parse(s);
-      return w.gap(count(Number(v.events) || 0), bytes(Number(v.bytes) || 0), str(v.reason));
+      return w.gap(count(Number(v.events) || 0), bytes(Number(v.bytes) || 0), w.gaps[str(v.reason)] ?? str(v.reason));
     }
     case Kind.Unsent:
       return w.unsent(bytes(Number(s) || 0));

@@ -54,7 +54,7 @@ export class Notes {
     try {
       this.list = await api.get<Note[]>(sessionPath(this.id, '/notes'));
     } catch {
-      this.list = []; // a session that is not recorded has none
+      // What is known stays; when the connection is there again it is asked for again.
     }
   }
 }

@@ -111,7 +111,9 @@ export class Player {
   seek(time: number): void {
     if (this.unrecorded) return;
     this.following = false;
-    this.go({ time: Math.round(Math.max(0, Math.min(time, this.end))) });
+    // The last event is written when all has ended: a moment behind the end that it tells.
+    if (this.session?.state === 'recorded' && time >= this.end) this.go({ after: this.session.events }, this.end);
+    else this.go({ time: Math.round(Math.max(0, Math.min(time, this.end))) });
   }
 
   /** Goes to where an event has just happened. */
