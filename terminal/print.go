@@ -1,0 +1,119 @@
+package terminal
+
+// printASCII puts characters from space to tilde where the cursor is.
+func (t *Terminal) printASCII(p []byte) {
+	if t.charset != 0 || t.modes.insert {
+		for _, b := range p {
+			t.print(rune(b))
+		}
+		return
+	}
+	s := t.screen
+	stamp := t.pen.stamp()
+	l := s.lines[s.y]
+	t.split(l)
+	for len(p) > 0 {
+		if s.x >= t.cols {
+			if !t.modes.wraparound {
+				// All that is still to come goes into the last column, one over the other.
+				s.x = t.cols - 1
+				p = p[len(p)-1:]
+			} else {
+				l = t.wrap(l)
+			}
+		}
+		x := s.x
+		n := min(len(p), t.cols-x)
+		cells := l.reach(x + n)[x : x+n]
+		for i := range cells {
+			cells[i] = cell{content(p[i]), stamp}
+		}
+		s.x = x + n
+		p = p[n:]
+	}
+	t.heal(l)
+	t.join = 1
+}
+
+// split blanks the left half of a wide character whose right half will be written over, if the cursor was moved there.
+func (t *Terminal) split(l *line) {
+	if x := t.screen.x; x > 0 && t.join == 0 && l.contentAt(x-1)&contentWide != 0 && x <= l.width {
+		l.set(x-1, cell{pen: t.pen.stamp()})
+	}
+}
+
+// heal blanks the right half of a wide character whose left half was written over.
+func (t *Terminal) heal(l *line) {
+	if x := t.screen.x; x < t.cols && x < l.end && l.cells[x].isSpacer() {
+		l.cells[x] = cell{pen: t.pen.stamp()}
+	}
+}
+
+// wrap moves the cursor to the beginning of the next line, which goes on with the line l, and returns it. What is left of
+// l, which a wide character had no room in, becomes blank.
+func (t *Terminal) wrap(l *line) *line {
+	s := t.screen
+	x := s.x
+	s.x = 0
+	s.y++
+	if s.y == s.bottom+1 {
+		s.y--
+		s.scrollUp(s.top, s.bottom, 1, t.cols, t.pen.erased())
+		s.lines[s.y].wrapped = true
+	} else {
+		s.y = min(s.y, t.rows-1)
+		s.lines[s.y].wrapped = true
+	}
+	if x < t.cols {
+		l.setAll(x, t.cols, cell{pen: t.pen.stamp()})
+	}
+	return s.lines[s.y]
+}
+
+// print puts a character where the cursor is (ECMA-48, 6.1.1), or into the cell before the cursor if it combines.
+func (t *Terminal) print(r rune) {
+	if r < 0x7f && t.charset != 0 {
+		r = t.charset.translate(r)
+	}
+	s := t.screen
+	l := s.lines[s.y]
+	width := runeWidth(r)
+	if width == 0 && t.join > 0 && s.x > 0 {
+		at := s.x - 1
+		if l.contentAt(at).width() == 0 {
+			at--
+		}
+		if at >= 0 && at < l.width {
+			cells := l.reach(at + 1)
+			cells[at].content = t.combine(cells[at].content&^(contentWide|contentZero)|contentOf(0, t.join), r)
+		}
+		return
+	}
+	t.split(l)
+	t.join = width
+	if s.x+width > t.cols {
+		if t.modes.wraparound {
+			l = t.wrap(l)
+		} else {
+			s.x = t.cols - 1
+			if width == 2 {
+				t.heal(l)
+				return
+			}
+		}
+	}
+	if t.modes.insert && s.x < l.width {
+		l.insert(s.x, width, cell{pen: t.pen.stamp()})
+	}
+	stamp := t.pen.stamp()
+	l.set(s.x, cell{contentOf(r, width), stamp})
+	if width == 2 {
+		l.set(s.x+1, cell{contentZero, stamp})
+	}
+	// A combining rune that stands alone takes a cell, though it has no width: the cursor may get beyond the end so.
+	s.x = min(s.x+max(width, 1), t.cols+maxBeyond)
+	t.heal(l)
+}
+
+// maxBeyond bounds how far behind the last column the cursor may get.
+const maxBeyond = 8
