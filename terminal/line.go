@@ -167,7 +167,7 @@ func (l *line) trim() {
 
 // textEnd returns the number of columns up to its last character.
 func (l *line) textEnd() int {
-	if l.fill.content.hasText() {
+	if l.end < l.width && l.fill.content.hasText() {
 		return l.width
 	}
 	for x := l.end - 1; x >= 0; x-- {

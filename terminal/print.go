@@ -104,6 +104,9 @@ func (t *Terminal) print(r rune) {
 	}
 	if t.modes.insert && s.x < l.width {
 		l.insert(s.x, width, cell{pen: t.pen.stamp()})
+		if l.contentAt(t.cols-1)&contentWide != 0 { // in a line that is wider than the screen
+			l.set(t.cols-1, cell{pen: t.pen.stamp()})
+		}
 	}
 	stamp := t.pen.stamp()
 	l.set(s.x, cell{contentOf(r, width), stamp})

@@ -11,6 +11,7 @@ import (
 type view struct {
 	Cols, Rows    int
 	Alt           bool
+	Broken        bool
 	Title         string
 	Active, Other viewScreen
 	Pen           string

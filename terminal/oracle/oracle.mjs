@@ -37,7 +37,27 @@ export class Oracle {
   }
 
   resize(cols, rows) {
+    this.broken ||= this.isBroken()
     this.xterm.resize(cols, rows)
+    this.broken ||= this.isBroken()
+  }
+
+  // attempt does what xterm.js may fail at, once a resize broke it.
+  attempt(f) {
+    try {
+      f()
+    } catch (error) {
+      if (!this.broken && !this.isBroken()) {
+        throw error
+      }
+      this.broken = true
+    }
+  }
+
+  // isBroken reports whether there are lines above the screen, where without scrollback there are none.
+  isBroken() {
+    const { normal, alt } = this.core._bufferService.buffers
+    return normal.ybase > 0 || alt.ybase > 0
   }
 
   // state is everything that can be seen now or later: both screens, and what decides how the next bytes are taken.
@@ -52,6 +72,7 @@ export class Oracle {
       cols,
       rows,
       alt: isAlt,
+      broken: this.broken === true, // a resize was more than xterm.js can do
       title: this.title,
       active: this.screen(buffers.active, rows),
       other: this.screen(isAlt ? buffers.normal : buffers.alt, rows),
@@ -95,6 +116,9 @@ export class Oracle {
 
   // line is whether it continues the one above, its cells, and runs of attributes.
   line(line) {
+    if (!line) {
+      return { wrapped: false, text: '', attributes: '' } // broken
+    }
     const texts = []
     const runs = []
     let last
@@ -152,8 +176,8 @@ async function serve() {
       const terminal = terminals.get(id)
       switch (m.op) {
         case 'open': terminals.set(id, new Oracle(m.cols, m.rows)); break
-        case 'write': terminal.write(Buffer.from(m.data, 'base64')); break
-        case 'resize': terminal.resize(m.cols, m.rows); break
+        case 'write': terminal.attempt(() => terminal.write(Buffer.from(m.data, 'base64'))); break
+        case 'resize': terminal.attempt(() => terminal.resize(m.cols, m.rows)); break
         case 'close': terminal.xterm.dispose(); terminals.delete(id); break
         case 'state': process.stdout.write(JSON.stringify(terminal.state()) + '\n'); break
         default: throw new Error(`unknown op ${m.op}`)
