@@ -37,9 +37,10 @@ func (t *Terminal) printASCII(p []byte) {
 
 // split blanks the left half of a wide character whose right half will be written over, if the cursor was moved there.
 func (t *Terminal) split(l *line) {
-	if x := t.screen.x; x > 0 && t.join == 0 && l.contentAt(x-1)&contentWide != 0 && x <= l.width {
+	if x := t.screen.x; x > 0 && (t.join == 0 || t.resized) && l.contentAt(x-1)&contentWide != 0 && x <= l.width {
 		l.set(x-1, cell{pen: t.pen.stamp()})
 	}
+	t.resized = false
 }
 
 // heal blanks the right half of a wide character whose left half was written over.

@@ -29,6 +29,7 @@ func (t *Terminal) Resize(cols, rows int) {
 		s.resizeTabs(cols)
 	}
 	t.cols, t.rows = cols, rows
+	t.resized = true
 }
 
 // resizeRows makes it that many rows: longer at the end, or shorter there up to the cursor, and then from the beginning.

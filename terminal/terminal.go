@@ -33,7 +33,8 @@ type Terminal struct {
 	level    int        // which of them is in use
 	charset  charset    // what characters are translated by: charsets[level], or what DECRC brought back
 	modes    modes
-	join     int // width of the character just printed, which combining runes join and REP repeats; 0 after anything else
+	join     int  // width of the character just printed, which combining runes join and REP repeats; 0 after anything else
+	resized  bool // since the last character
 	title    string
 
 	parser   parser

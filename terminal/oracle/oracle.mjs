@@ -108,7 +108,7 @@ export class Oracle {
       bottom: buffer.scrollBottom,
       tabs: Object.keys(buffer.tabs).filter(x => buffer.tabs[x]).join(' '),
       savedX: buffer.savedX,
-      savedY: buffer.savedY,
+      savedY: buffer.savedY - buffer.ybase,
       savedPen: this.attributes(saved).replace(/[^/]*$/, saved.hasExtendedAttrs() ? '+' : ''), // xterm.js takes the rest from the pen
       savedCharset: charsetName(buffer.savedCharset),
     }
