@@ -51,14 +51,12 @@ func (l viewLine) visible(cols int) viewLine {
 	texts, attributes := l.cells()
 	texts, attributes = texts[:min(cols, len(texts))], attributes[:min(cols, len(attributes))]
 	for x, a := range attributes {
+		if texts[x] == "\x7f0" && (x == 0 || !strings.HasPrefix(texts[x-1], "\x7f2")) {
+			texts[x] = "" // only half of a wide character
+		}
 		switch texts[x] {
 		case "\x7f0":
-			if x == 0 || !strings.HasPrefix(texts[x-1], "\x7f2") {
-				texts[x] = "" // only half of a wide character
-				attributes[x] = visiblePen(a, true)
-			} else {
-				attributes[x] = ""
-			}
+			attributes[x] = ""
 		case "", " ":
 			attributes[x] = visiblePen(a, true)
 			if flags := strings.Split(attributes[x], "/"); len(flags) > 2 && flags[2] != "" {
