@@ -56,6 +56,13 @@ func charsetOf(final byte) (charset, bool) {
 
 func (c charset) translate(r rune) rune { return charsetTables[c][r] }
 
+// designateCharset is SCS, for a set that there is.
+func (t *Terminal) designateCharset(g int, final byte) {
+	if c, ok := charsetOf(final); ok {
+		t.setCharset(g, c)
+	}
+}
+
 func (t *Terminal) setCharset(g int, c charset) {
 	t.charsets[g] = c
 	if t.level == g {

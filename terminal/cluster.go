@@ -38,8 +38,10 @@ func (t *Terminal) combine(v content, r rune) content {
 	if i, ok := c.index[string(b)]; ok {
 		return i | size
 	}
-	if len(c.free) == 0 && len(c.list) == maxClusters && !t.collectClusters() {
-		return v
+	if len(c.free) == 0 && len(c.list) == maxClusters {
+		if t.collectClusters(); len(c.free) == 0 {
+			return v
+		}
 	}
 	s := string(b)
 	i := content(len(c.list)) | contentCluster
@@ -56,10 +58,10 @@ func (t *Terminal) combine(v content, r rune) content {
 }
 
 // collectClusters is what collectExtended is for the other table.
-func (t *Terminal) collectClusters() bool {
+func (t *Terminal) collectClusters() {
 	c := &t.clusters
 	if c.refused++; c.refused > 1 && c.refused < maxClusters {
-		return false
+		return
 	}
 	c.refused = 0
 	var used [maxClusters]bool
@@ -79,7 +81,6 @@ func (t *Terminal) collectClusters() bool {
 	if len(c.free) < maxClusters/4 {
 		c.refused = 1
 	}
-	return len(c.free) > 0
 }
 
 func (c *clusterTable) bytes() int { return 16*cap(c.list) + 48*len(c.index) + c.size + 4*cap(c.free) }

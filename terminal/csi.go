@@ -200,26 +200,10 @@ func (t *Terminal) repeat(width, n int) {
 	if width == 0 || s.x < width {
 		return
 	}
-	c := s.lines[s.y].at(s.x - width)
-	text := t.repeated[:0]
-	switch {
-	case c.content&contentCluster != 0:
-		text = append(text, []rune(t.clusters.get(c.content))...)
-	case c.content&contentRune != 0:
-		text = append(text, rune(c.content&contentRune))
+	if c := s.lines[s.y].at(s.x - width).content; c.hasText() && c.width() == width {
+		t.split(s.lines[s.y])
+		t.placeMany(c, width, n)
 	}
-	t.repeated = text
-	// Once the screen is full of it, only the column where it ends matters.
-	if all := t.cols * t.rows; n > 2*all {
-		n = all + (n-all)%(t.cols/width*t.rows)
-	}
-	t.join = width
-	for range n {
-		for _, r := range text {
-			t.print(r)
-		}
-	}
-	t.join = 0
 }
 
 func (t *Terminal) setMargins() {

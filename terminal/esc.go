@@ -58,10 +58,14 @@ func (t *Terminal) designate(final byte) {
 			t.setLevel(0)
 			t.setCharset(0, 0)
 		}
-	case '(', ')', '*', '+', '-', '.':
-		if c, ok := charsetOf(final); ok {
-			t.setCharset(map[byte]int{'(': 0, ')': 1, '*': 2, '+': 3, '-': 1, '.': 2}[p.prefix[0]], c)
-		}
+	case '(':
+		t.designateCharset(0, final)
+	case ')', '-':
+		t.designateCharset(1, final)
+	case '*', '.':
+		t.designateCharset(2, final)
+	case '+':
+		t.designateCharset(3, final)
 	}
 }
 

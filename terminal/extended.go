@@ -1,6 +1,9 @@
 package terminal
 
-import "unsafe"
+import (
+	"strings"
+	"unsafe"
+)
 
 // extended is what few cells have: the style and colour of underlines (ctlseqs, SGR 4:n and 58) and a link.
 type extended struct {
@@ -22,6 +25,7 @@ type extendedTable struct {
 	free      []uint16
 	links     []link
 	freeLinks []uint16
+	named     map[link]uint16 // those of links that have a name
 	linkBytes int
 	refused   int // since there was no room
 }
@@ -32,6 +36,7 @@ func (e *extendedTable) init() {
 	e.list = make([]extended, 1, 8)
 	e.links = make([]link, 1, 8)
 	e.index = map[extended]uint16{{}: 0}
+	e.named = map[link]uint16{}
 }
 
 // extend returns the index of v, or 0 if there is no room for it.
@@ -40,8 +45,10 @@ func (t *Terminal) extend(v extended) uint16 {
 	if i, ok := e.index[v]; ok {
 		return i
 	}
-	if len(e.free) == 0 && len(e.list) == maxExtended && !t.collectExtended() {
-		return 0
+	if len(e.free) == 0 && len(e.list) == maxExtended {
+		if t.collectExtended(); len(e.free) == 0 {
+			return 0
+		}
 	}
 	if n := len(e.free); n > 0 {
 		i := e.free[n-1]
@@ -61,36 +68,38 @@ func (t *Terminal) link(l link) uint16 {
 	if len(l.name)+len(l.address) > maxLink {
 		return 0
 	}
-	if l.name != "" {
-		for i := range e.links {
-			if e.links[i] == l {
-				return uint16(i)
-			}
-		}
+	if i, ok := e.named[l]; ok {
+		return i
 	}
 	size := len(l.name) + len(l.address)
 	if len(e.freeLinks) == 0 && len(e.links) == maxExtended || e.linkBytes+size > maxLinkBytes {
-		if !t.collectExtended() || len(e.freeLinks) == 0 || e.linkBytes+size > maxLinkBytes {
+		t.collectExtended()
+		if len(e.freeLinks) == 0 || e.linkBytes+size > maxLinkBytes {
 			return 0
 		}
 	}
 	e.linkBytes += size
+	l = link{strings.Clone(l.name), strings.Clone(l.address)}
+	i := uint16(len(e.links))
 	if n := len(e.freeLinks); n > 0 {
-		i := e.freeLinks[n-1]
+		i = e.freeLinks[n-1]
 		e.freeLinks = e.freeLinks[:n-1]
 		e.links[i] = l
-		return i
+	} else {
+		e.links = append(e.links, l)
 	}
-	e.links = append(e.links, l)
-	return uint16(len(e.links) - 1)
+	if l.name != "" {
+		e.named[l] = i
+	}
+	return i
 }
 
-// collectExtended frees what no cell has any more, and reports whether that was much. If it was not, most of what comes
-// next is refused without looking, since looking takes time.
-func (t *Terminal) collectExtended() bool {
+// collectExtended frees what no cell has any more. If that is not much, what comes next is refused without looking for a
+// while, since looking takes time.
+func (t *Terminal) collectExtended() {
 	e := &t.extended
 	if e.refused++; e.refused > 1 && e.refused < maxExtended {
-		return false
+		return
 	}
 	e.refused = 0
 	var used, usedLinks [maxExtended]bool
@@ -116,6 +125,7 @@ func (t *Terminal) collectExtended() bool {
 	for i := 1; i < len(e.links); i++ {
 		if !usedLinks[i] {
 			e.linkBytes -= len(e.links[i].name) + len(e.links[i].address)
+			delete(e.named, e.links[i])
 			e.links[i] = link{}
 			e.freeLinks = append(e.freeLinks, uint16(i))
 		}
@@ -124,7 +134,6 @@ func (t *Terminal) collectExtended() bool {
 		len(e.freeLinks) < maxExtended/4 && len(e.links) == maxExtended {
 		e.refused = 1
 	}
-	return len(e.free) > 0 || len(e.freeLinks) > 0
 }
 
 // eachCell calls f with all cells that there are, those that only lines' ends stand for once.

@@ -101,14 +101,17 @@ func (l *line) eraseUnprotected(x, end int, c cell) {
 	if end < l.width && end > 0 && l.contentAt(end-1)&contentWide != 0 && l.at(end).pen.style&styleProtected == 0 {
 		l.set(end, c)
 	}
-	for end = min(end, l.width); x < end; x++ {
-		if x >= l.end && l.fill.pen.style&styleProtected == 0 {
-			l.setAll(x, end, c)
-			return
+	end = min(end, l.width)
+	if x < l.end {
+		cells := l.cells[x:min(end, l.end)]
+		for i := range cells {
+			if cells[i].pen.style&styleProtected == 0 {
+				cells[i] = c
+			}
 		}
-		if l.at(x).pen.style&styleProtected == 0 {
-			l.set(x, c)
-		}
+	}
+	if l.fill.pen.style&styleProtected == 0 {
+		l.setAll(max(x, l.end), end, c)
 	}
 }
 

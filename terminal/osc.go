@@ -1,7 +1,7 @@
 package terminal
 
 import (
-	"strconv"
+	"bytes"
 	"strings"
 	"unicode/utf8"
 )
@@ -20,33 +20,47 @@ func (t *Terminal) keepText(r rune) {
 func (t *Terminal) endOSC() {
 	p := &t.parser
 	t.join = 0
-	number, text, ok := strings.Cut(string(p.text), ";")
-	n, err := strconv.Atoi(number)
-	if !ok || err != nil {
+	number, text, ok := bytes.Cut(p.text, []byte(";"))
+	if !ok {
 		return
 	}
-	switch n {
-	case 0, 2:
-		t.title = cut(text, maxTitle)
-	case 8:
-		if !p.textIsTooLong {
-			t.setLink(text)
+	switch n := command(number); {
+	case n == 0 || n == 2:
+		if text = cut(text, maxTitle); string(text) != t.title {
+			t.title = string(text)
 		}
+	case n == 8 && !p.textIsTooLong:
+		t.setLink(string(text))
 	}
-	if cap(p.text) > 4<<10 {
+	if cap(p.text) > maxTitle {
 		p.text = nil
 	}
 }
 
+// command returns the number that an operating system command begins with, or -1.
+func command(digits []byte) int {
+	n := 0
+	for _, b := range digits {
+		if b < '0' || b > '9' || n > 1000 {
+			return -1
+		}
+		n = n*10 + int(b-'0')
+	}
+	if len(digits) == 0 {
+		return -1
+	}
+	return n
+}
+
 // cut returns the beginning of s that has at most n bytes and no half of a character.
-func cut(s string, n int) string {
+func cut(s []byte, n int) []byte {
 	if len(s) <= n {
 		return s
 	}
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}
-	return strings.Clone(s[:n])
+	return s[:n]
 }
 
 // setLink begins or ends a link (OSC 8 ; parameters ; address; the parameters are set off by colons, and id is the only
@@ -70,7 +84,7 @@ func (t *Terminal) setLink(text string) {
 				break
 			}
 		}
-		v.link = t.link(link{strings.Clone(name), strings.Clone(address)})
+		v.link = t.link(link{name, address})
 	}
 	t.setExtended(v)
 }

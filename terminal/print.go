@@ -92,6 +92,13 @@ func (t *Terminal) print(r rune) {
 	}
 	t.split(l)
 	t.join = width
+	t.place(contentOf(r, width), width)
+}
+
+// place puts a character of that width where the cursor is.
+func (t *Terminal) place(c content, width int) {
+	s := t.screen
+	l := s.lines[s.y]
 	if s.x+width > t.cols {
 		if t.modes.wraparound {
 			l = t.wrap(l)
@@ -103,20 +110,76 @@ func (t *Terminal) print(r rune) {
 			}
 		}
 	}
-	if t.modes.insert && s.x < l.width {
-		l.insert(s.x, width, cell{pen: t.pen.stamp()})
-		if l.contentAt(t.cols-1)&contentWide != 0 { // in a line that is wider than the screen
-			l.set(t.cols-1, cell{pen: t.pen.stamp()})
-		}
-	}
 	stamp := t.pen.stamp()
-	l.set(s.x, cell{contentOf(r, width), stamp})
-	if width == 2 {
-		l.set(s.x+1, cell{contentZero, stamp})
+	if t.modes.insert {
+		t.makeRoom(l, width, stamp)
+	}
+	if end := s.x + width; width > 0 && end <= l.width {
+		cells := l.reach(end)[s.x:end]
+		cells[0] = cell{c, stamp}
+		if width == 2 {
+			cells[1] = cell{contentZero, stamp}
+		}
+	} else {
+		l.set(s.x, cell{c, stamp})
 	}
 	// A combining rune that stands alone takes a cell, though it has no width: the cursor may get beyond the end so.
 	s.x = min(s.x+max(width, 1), t.cols+maxBeyond)
 	t.heal(l)
+}
+
+// makeRoom moves what is at the cursor to the right by n columns, for insert mode.
+func (t *Terminal) makeRoom(l *line, n int, stamp pen) {
+	if x := t.screen.x; x < l.width {
+		l.insert(x, n, cell{pen: stamp})
+		if l.contentAt(t.cols-1)&contentWide != 0 { // in a line that is wider than the screen
+			l.set(t.cols-1, cell{pen: stamp})
+		}
+	}
+}
+
+// placeMany is place n times, for a character with a width. Its cost is that of as many rows as the screen has, at most.
+func (t *Terminal) placeMany(c content, width, n int) {
+	s := t.screen
+	perRow := t.cols / width
+	// Once the screen is full of it, only the column where it ends matters.
+	if full := (t.rows + 1) * perRow; n > full {
+		n = full + (n-full)%perRow
+	}
+	stamp := t.pen.stamp()
+	var full *line // a row of it
+	for n > 0 {
+		l := s.lines[s.y]
+		if s.x+width > t.cols {
+			if !t.modes.wraparound {
+				t.place(c, width) // the others would go to the same place
+				return
+			}
+			l = t.wrap(l)
+		}
+		x := s.x
+		k := min(n, (t.cols-x)/width)
+		if t.modes.insert {
+			t.makeRoom(l, k*width, stamp)
+		}
+		switch {
+		case width == 1:
+			l.setAll(x, x+k, cell{c, stamp})
+		case full != nil && x == 0 && k == perRow:
+			copy(l.reach(2*k), full.cells[:2*k])
+		default:
+			cells := l.reach(x + 2*k)[x : x+2*k]
+			for i := 0; i < len(cells); i += 2 {
+				cells[i], cells[i+1] = cell{c, stamp}, cell{contentZero, stamp}
+			}
+			if x == 0 && k == perRow {
+				full = l
+			}
+		}
+		s.x += k * width
+		n -= k
+	}
+	t.heal(s.lines[s.y])
 }
 
 // maxBeyond bounds how far behind the last column the cursor may get.

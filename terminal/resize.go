@@ -18,6 +18,7 @@ func (t *Terminal) Resize(cols, rows int) {
 			s.top = 0
 		}
 		s.bottom = rows - 1
+		s.unused = nil
 		// The lines of an alternate screen keep their ends when it becomes narrower, in xterm.js: deleting characters
 		// brings them back.
 		if s == &t.main && cols > t.cols {

@@ -10,6 +10,7 @@ type screen struct {
 	tabs        tabStops
 	saved       savedCursor
 	spare       []*line // for scrolling
+	unused      []*line // while there are no lines
 }
 
 // savedCursor is what DECSC saves. Unlike the VT510, xterm.js saves neither origin mode nor the state of wrapping.
@@ -19,19 +20,28 @@ type savedCursor struct {
 	charset charset
 }
 
-// clear empties the screen, but for its saved cursor. It has no lines then.
+// clear empties the screen, but for its saved cursor. It has no lines then, but keeps them for the next time.
 func (s *screen) clear(cols, rows int) {
-	*s = screen{saved: s.saved, bottom: rows - 1}
+	unused := s.unused
+	if len(s.lines) > 0 {
+		unused = s.lines
+	}
+	*s = screen{saved: s.saved, bottom: rows - 1, unused: unused, spare: s.spare}
 	s.tabs.reset(cols)
 }
 
 // fill makes lines of one cell.
 func (s *screen) fill(cols, rows int, c cell) {
-	lines := make([]line, rows)
-	s.lines = make([]*line, rows)
-	for i := range lines {
-		lines[i].reset(cols, c)
-		s.lines[i] = &lines[i]
+	if len(s.unused) != rows {
+		lines := make([]line, rows)
+		s.unused = make([]*line, rows)
+		for i := range lines {
+			s.unused[i] = &lines[i]
+		}
+	}
+	s.lines, s.unused = s.unused, nil
+	for _, l := range s.lines {
+		l.reset(cols, c)
 	}
 }
 
@@ -71,7 +81,7 @@ func (s *screen) scrollDown(top, bottom, n, cols int, c cell) {
 
 func (s *screen) bytes() int {
 	n := 8 * (cap(s.lines) + cap(s.spare))
-	for _, l := range s.lines {
+	for _, l := range append(s.lines, s.unused...) {
 		n += int(unsafe.Sizeof(*l)) + cap(l.cells)*int(unsafe.Sizeof(cell{}))
 	}
 	return n

@@ -84,7 +84,9 @@ func (w *snapshot) row(l *line) bool {
 				w.csi(skipped, 'C')
 				skipped = 0
 			}
-			n = w.print(l, x, c)
+			if n = w.plain(l, x, c); n == 0 {
+				n = w.print(l, x, c)
+			}
 		default:
 			for x+n < cols && !w.isPrinted(l.at(x+n)) && l.at(x+n).pen.bg == c.pen.bg {
 				n++
@@ -105,6 +107,24 @@ func (w *snapshot) row(l *line) bool {
 		x += n
 	}
 	return skipped == 0 || skipped == 1 && l.at(cols-1).content == 0
+}
+
+// plain writes the cells from column x on that are ASCII and have the same pen, and returns how many there were.
+func (w *snapshot) plain(l *line, x int, c cell) int {
+	from := x
+	for end := min(l.end, w.t.cols); x < end; x++ {
+		if next := &l.cells[x]; next.content < 0x20 || next.content >= 0x7f || next.pen != c.pen {
+			break
+		}
+	}
+	if x == from {
+		return 0
+	}
+	w.drawWith(c.pen)
+	for _, c := range l.cells[from:x] {
+		w.out = append(w.out, byte(c.content))
+	}
+	return x - from
 }
 
 // print writes the cell at column x, and returns how many columns it takes.

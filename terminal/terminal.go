@@ -40,7 +40,6 @@ type Terminal struct {
 	parser   parser
 	extended extendedTable
 	clusters clusterTable
-	repeated []rune // what REP repeats; kept for its memory
 }
 
 // New returns a terminal as it is after being switched on. Sizes have limits: Size tells which one it has.
@@ -63,10 +62,9 @@ func clampSize(cols, rows int) (int, int) {
 
 // reset is RIS (ctlseqs, "ESC c"), which leaves the title, new line mode and a hidden cursor as they are, as xterm.js does.
 func (t *Terminal) reset() {
-	t.main = screen{}
+	t.main.saved, t.alt.saved = savedCursor{}, savedCursor{}
 	t.main.clear(t.cols, t.rows)
 	t.main.fill(t.cols, t.rows, cell{})
-	t.alt = screen{}
 	t.alt.clear(t.cols, t.rows)
 	t.screen = &t.main
 	t.pen = pen{}
@@ -124,5 +122,5 @@ func (t *Terminal) IsWrapped(y int) bool {
 // Bytes returns the memory that the terminal holds, in bytes, about.
 func (t *Terminal) Bytes() int {
 	return t.main.bytes() + t.alt.bytes() + t.extended.bytes() + t.clusters.bytes() +
-		len(t.title) + cap(t.parser.text) + 4*cap(t.repeated)
+		len(t.title) + cap(t.parser.text)
 }
