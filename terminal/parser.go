@@ -150,6 +150,10 @@ func (t *Terminal) ground(p []byte) []byte {
 		case b == 0x7f:
 			p = p[1:]
 		default:
+			if n := t.printRunes(p); n > 0 {
+				p = p[n:]
+				continue
+			}
 			r, n := decodeRune(p)
 			if n == 0 {
 				t.keepPartial(p)

@@ -35,6 +35,54 @@ func (t *Terminal) printASCII(p []byte) {
 	t.join = 1
 }
 
+// printRunes puts characters beyond ASCII where the cursor is, up to one that is not simply put there, and returns how many
+// bytes they are. It only saves time.
+func (t *Terminal) printRunes(p []byte) int {
+	if t.modes.insert {
+		return 0
+	}
+	s := t.screen
+	l := s.lines[s.y]
+	stamp := t.pen.stamp()
+	x, n := s.x, 0
+	var cells []cell // of the line that are there to be written
+	for n < len(p) && p[n] >= 0xc0 {
+		r, size := decodeRune(p[n:])
+		if r < 0xa0 {
+			break
+		}
+		width := runeWidth(r)
+		if width == 0 || x+width > t.cols && !t.modes.wraparound {
+			break
+		}
+		if n == 0 {
+			t.split(l)
+		}
+		if x+width > t.cols {
+			s.x = x
+			l = t.wrap(l)
+			x, cells = 0, nil
+		}
+		if x+width > len(cells) {
+			end := min(x+max(width, (len(p)-n)/2), t.cols)
+			cells = l.reach(end)[:end]
+		}
+		if width == 2 {
+			cells[x], cells[x+1] = cell{content(r) | contentWide, stamp}, cell{contentZero, stamp}
+		} else {
+			cells[x] = cell{content(r), stamp}
+		}
+		x += width
+		n += size
+		t.join = width
+	}
+	if n > 0 {
+		s.x = x
+		t.heal(l)
+	}
+	return n
+}
+
 // split blanks the left half of a wide character whose right half will be written over, if the cursor was moved there.
 func (t *Terminal) split(l *line) {
 	if x := t.screen.x; x > 0 && (t.join == 0 || t.resized) && l.contentAt(x-1)&contentWide != 0 && x <= l.width {

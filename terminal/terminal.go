@@ -86,20 +86,23 @@ func (t *Terminal) Cursor() (x, y int, shown bool) {
 // IsAlternate reports whether the alternate screen is shown, which full-screen programs use.
 func (t *Terminal) IsAlternate() bool { return t.screen == &t.alt }
 
-// AppendRow appends the text of row y, from 0, without the blanks at its end.
+// AppendRow appends the text of row y, from 0, without the blanks at its end; but spaces stay where the next row goes on.
 func (t *Terminal) AppendRow(dst []byte, y int) []byte {
 	if y < 0 || y >= t.rows {
 		return dst
 	}
 	start, end := len(dst), len(dst)
 	l := t.screen.lines[y]
+	goesOn := t.IsWrapped(y + 1)
 	for x := range min(t.cols, l.end) {
 		c := l.cells[x]
 		if c.isSpacer() {
 			continue
 		}
 		if c.isBlank() {
-			dst = append(dst, ' ')
+			if dst = append(dst, ' '); goesOn && c.content == ' ' {
+				end = len(dst)
+			}
 			continue
 		}
 		dst = t.appendText(dst, c)

@@ -5,6 +5,13 @@ package terminal
 // does, and leaves out malformed bytes instead of showing U+FFFD.
 func decodeRune(p []byte) (r rune, n int) {
 	b := p[0]
+	if len(p) >= 3 && b&0xf0 == 0xe0 && p[1]&0xc0 == 0x80 && p[2]&0xc0 == 0x80 { // most are these
+		r = rune(b&0x0f)<<12 | rune(p[1]&0x3f)<<6 | rune(p[2]&0x3f)
+		if r >= 0x800 && (r < 0xd800 || r >= 0xe000 && r != 0xfeff) {
+			return r, 3
+		}
+		return -1, 3
+	}
 	var least rune
 	switch {
 	case b < 0x80:
