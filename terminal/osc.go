@@ -20,10 +20,7 @@ func (t *Terminal) keepText(r rune) {
 func (t *Terminal) endOSC() {
 	p := &t.parser
 	t.join = 0
-	number, text, ok := bytes.Cut(p.text, []byte(";"))
-	if !ok {
-		return
-	}
+	number, text, _ := bytes.Cut(p.text, []byte(";"))
 	switch n := command(number); {
 	case n == 0 || n == 2:
 		if text = cut(text, maxTitle); string(text) != t.title {

@@ -198,8 +198,13 @@ func (p *parser) identifier(final byte) uint32 {
 
 // c1 takes a C1 control, in any state, and reports whether the parser left its ground state.
 func (t *Terminal) c1(r rune) bool {
-	if t.parser.state == stateOSC && r == 0x9c {
-		t.endOSC()
+	if r == 0x9c {
+		switch t.parser.state {
+		case stateOSC:
+			t.endOSC()
+		case stateDCSText:
+			t.join = 0
+		}
 	}
 	switch r {
 	case 0x90:
@@ -229,7 +234,7 @@ func (t *Terminal) stepRune(r rune) {
 		switch t.parser.state {
 		case stateOSC:
 			t.keepText(r)
-		case stateText, stateDCSText, stateDCSIgnore, stateCSIIgnore:
+		case stateDCSText, stateDCSIgnore, stateCSIIgnore:
 		default:
 			t.parser.state = stateGround
 		}
@@ -350,7 +355,7 @@ func (t *Terminal) stepDCS(b byte) {
 		p.state = stateDCSText
 	case b < 0x30:
 		p.state = stateDCSIntermediate
-	case p.state == stateDCSIntermediate, b == ':', b >= 0x3c && p.state == stateDCSParam:
+	case p.state == stateDCSIntermediate, b >= 0x3c && p.state == stateDCSParam:
 		p.state = stateDCSIgnore
 	default:
 		p.state = stateDCSParam

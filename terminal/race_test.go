@@ -3,4 +3,4 @@
 package terminal
 
 // raceFactor is how much slower things may be with the race detector.
-const raceFactor = 15
+const raceFactor = 40

@@ -268,27 +268,41 @@ func TestRecordingsLookAsInXterm(t *testing.T) {
 }
 
 func TestRandomTrafficLooksAsInXterm(t *testing.T) {
-	o := startOracle(t)
-	var all match
-	shown := 0
-	for seed := range uint64(20) {
-		g := newTraffic(seed)
-		cols, rows := g.cols, g.rows
-		var events []piece
-		for range 400 {
-			events = append(events, g.next())
-		}
-		at := chooseCheckpoints(g.Rand, events, *checkpoints, false)
-		all.add(compare(t, o, fmt.Sprint("seed ", seed), cols, rows, events, at, &shown))
-	}
-	t.Logf("20 seeds of random traffic: %v", all)
 	for _, c := range []struct {
-		what  string
-		share share
-		least float64
-	}{{"text", all.text, 99.5}, {"cursor", all.cursor, 100}, {"snapshots", all.now, 95}, {"the end after a snapshot", all.end, 97}} {
-		if c.share.percent() < c.least {
-			t.Errorf("%s: %d of %d are equal; want at least %g %%", c.what, c.share.equal, c.share.all, c.least)
-		}
+		name                   string
+		set                    func(g *traffic)
+		text, cursor, now, end float64 // percent, at least
+	}{
+		{"legal", func(*traffic) {}, 99.5, 100, 97, 97},
+		{"half malformed", func(g *traffic) { g.malformed = true }, 99.5, 100, 95, 97},
+		{"with resizes", func(g *traffic) { g.resizes = true }, 99, 99, 90, 90},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			o := startOracle(t)
+			var all match
+			shown := 0
+			for seed := range uint64(20) {
+				g := newTraffic(seed)
+				c.set(g)
+				cols, rows := g.cols, g.rows
+				var events []piece
+				for range 400 {
+					events = append(events, g.next())
+				}
+				at := chooseCheckpoints(g.Rand, events, *checkpoints, false)
+				all.add(compare(t, o, fmt.Sprint("seed ", seed), cols, rows, events, at, &shown))
+			}
+			t.Logf("20 seeds: %v", all)
+			for _, w := range []struct {
+				what  string
+				share share
+				least float64
+			}{{"text", all.text, c.text}, {"cursor", all.cursor, c.cursor}, {"snapshots", all.now, c.now}, {"the end", all.end, c.end}} {
+				if w.share.percent() < w.least {
+					t.Errorf("%s: %d of %d are equal; want at least %g %%", w.what, w.share.equal, w.share.all, w.least)
+				}
+			}
+		})
 	}
 }

@@ -281,7 +281,7 @@ func (w *snapshot) pending() {
 	case stateDCSIntermediate:
 		w.text("\x1bP ")
 	case stateDCSIgnore:
-		w.text("\x1bP:")
+		w.text("\x1bP0<")
 	case stateDCSText:
 		w.text("\x1bPp")
 	case stateText:

@@ -12,6 +12,7 @@ type traffic struct {
 	*rand.Rand
 	cols, rows int
 	resizes    bool
+	malformed  bool // half of it
 }
 
 func newTraffic(seed uint64) *traffic {
@@ -143,7 +144,22 @@ func (g *traffic) next() piece {
 	}
 	var b bytes.Buffer
 	for range 1 + g.IntN(12) {
-		b.WriteString(g.one())
+		if g.malformed && g.IntN(2) == 0 {
+			b.WriteString(g.soup())
+		} else {
+			b.WriteString(g.one())
+		}
 	}
 	return piece{data: b.Bytes()}
+}
+
+// soup is parts of sequences, in no order.
+func (g *traffic) soup() string {
+	var b strings.Builder
+	for range 1 + g.IntN(6) {
+		b.WriteString(pick(g, "\x1b", "[", "]", "P", "X", "\\", "\x07", "\x18", "\x1a", "\u0090", "\u009b", "\u009c", "\u009d", "\u0098", "\u0085",
+			"\u0080", ";", ":", "1", "2", "0", "?", "<", ">", "$", " ", "!", "\"", "m", "H", "C", "q", "é", "漢", "\n", "\x7f", "\x00", "ab", "#8", "(0",
+			"38", "4", "\xff", "\xe0\x80", "\xc2", "\u0301", "2;t", "99999999999", "3", "~", "\x0e", "u", "%G", "/B", "=", "_"))
+	}
+	return b.String()
 }
