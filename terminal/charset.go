@@ -4,7 +4,7 @@ package terminal
 // (ctlseqs, "Designate G0 Character Set"; VT510, SCS). 0 is ASCII. Sets with two final bytes have the first of them.
 type charset byte
 
-// charsets is how each of them differs from ASCII: pairs of a character and what is shown for it. As xterm.js has them.
+// charsetPairs is how each of them differs from ASCII: pairs of a character and what xterm.js is seen to show for it.
 var charsetPairs = map[charset]string{
 	'0': "`◆a▒b␉c␌d␍e␊f°g±h␤i␋j┘k┐l┌m└n┼o⎺p⎻q─r⎼s⎽t├u┤v┴w┬x│y≤z≥{π|≠}£~·", // DEC special graphics
 	'A': "#£",                                                             // United Kingdom

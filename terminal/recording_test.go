@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	checkpoints = flag.Int("checkpoints", 8, "where in each recording xterm.js is asked; 60 is a full run")
+	checkpoints = flag.Int("checkpoints", 6, "where in each recording xterm.js is asked; 60 is a full run")
 	explain     = flag.Int("explain", 0, "how many differences from xterm.js to print")
 )
 
@@ -214,11 +214,12 @@ func TestRecordingsLookAsInXterm(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var before, after, anywhere match // event boundaries before the first resize, those behind it, and any bytes
-	shown := 0
 	t.Run("recording", func(t *testing.T) {
 		for _, path := range paths {
 			t.Run(strings.TrimSuffix(filepath.Base(path), ".cast"), func(t *testing.T) {
+				t.Parallel()
 				o := startOracle(t)
+				shown := 0
 				cols, rows, events := readCast(t, path)
 				fixed := slices.IndexFunc(events, func(p piece) bool { return p.cols > 0 })
 				if fixed < 0 {

@@ -1,6 +1,7 @@
 package terminal
 
-// paragraph is a line of text in as many rows as it takes: lines[from:to], of which all but the first are wrapped.
+// A paragraph here is a line of text in as many rows as it takes: lines[from:to], of which all but the first are wrapped. The
+// one with the cursor is left alone, since the program that writes it is told of the new size, and writes it again.
 func (s *screen) hasCursor(from, to int) bool { return s.y >= from && s.y < to }
 
 // textOf returns the cells of a paragraph that has cols columns, without blanks behind its end or where a wide character had

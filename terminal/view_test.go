@@ -193,15 +193,13 @@ func (v *view) difference(w *view) []string {
 	add("pen", v.Pen, w.Pen)
 	add("join", v.Join, w.Join)
 	add("charset", v.Charset, w.Charset)
-	add("charsets", sortedSet(v.Charsets), sortedSet(w.Charsets))
+	add("charsets", v.Charsets, w.Charsets)
 	add("level", v.Glevel, w.Glevel)
 	add("hidden", v.Hidden, w.Hidden)
 	add("modes", v.Modes, w.Modes)
 	d = append(d, v.Active.difference("active", w.Active)...)
 	return append(d, v.Other.difference("other", w.Other)...)
 }
-
-func sortedSet(s string) string { return s }
 
 func (v viewScreen) difference(name string, w viewScreen) []string {
 	var d []string
