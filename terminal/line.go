@@ -8,6 +8,7 @@ type line struct {
 	fill    cell   // what is from end to width
 	width   int    // columns; more than the terminal has where an alternate screen became narrower
 	wrapped bool   // it goes on where the line above ended
+	kept    bool   // all cells up to end are protected, so that there is nothing to look for
 }
 
 // reset makes it a line of that width, all of one cell.
@@ -32,6 +33,7 @@ func (l *line) contentAt(x int) content {
 
 // reach returns the cells with the first n of them there to be written, n being at most width.
 func (l *line) reach(n int) []cell {
+	l.kept = false
 	if n > l.end {
 		l.extend(n)
 	}
@@ -102,13 +104,16 @@ func (l *line) eraseUnprotected(x, end int, c cell) {
 		l.set(end, c)
 	}
 	end = min(end, l.width)
-	if x < l.end {
+	if x < l.end && !l.kept {
 		cells := l.cells[x:min(end, l.end)]
+		kept := len(cells) == l.end
 		for i := range cells {
 			if cells[i].pen.style&styleProtected == 0 {
 				cells[i] = c
+				kept = false
 			}
 		}
+		l.kept = kept
 	}
 	if l.fill.pen.style&styleProtected == 0 {
 		l.setAll(max(x, l.end), end, c)

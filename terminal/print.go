@@ -94,7 +94,7 @@ func (t *Terminal) split(l *line) {
 // heal blanks the right half of a wide character whose left half was written over.
 func (t *Terminal) heal(l *line) {
 	if x := t.screen.x; x < t.cols && x < l.end && l.cells[x].isSpacer() {
-		l.cells[x] = cell{pen: t.pen.stamp()}
+		l.reach(x + 1)[x] = cell{pen: t.pen.stamp()}
 	}
 }
 
