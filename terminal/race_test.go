@@ -1,0 +1,6 @@
+//go:build race
+
+package terminal
+
+// raceFactor is how much slower things may be with the race detector.
+const raceFactor = 40
