@@ -24,13 +24,13 @@ type Lines struct {
 	Zone      *time.Location                  // of dates; nil means UTC
 	Stamp     func(b []byte, us int64) []byte // appends what a line begins with; nil: the time since the first event
 
-	started  bool
-	start    int64 // Unix µs of the first event
-	streams  [3]stream
+	started bool
+	start   int64 // Unix µs of the first event
+	streams [3]stream
 
-	head     []byte // of the line that is being written
-	pad      []byte // as wide as the head
-	text     []byte // of the event
+	head []byte // of the line that is being written
+	pad  []byte // as wide as the head
+	text []byte // of the event
 }
 
 // stream is what crossed the wire in one kind of event.
