@@ -26,7 +26,7 @@ type BastionConfig struct {
 
 	LoginTimeout  string `yaml:"login_timeout"`   // to sign in; default 1m
 	LoginAttempts int    `yaml:"login_attempts"`  // of a connection; default 6
-	MaxLogins     int    `yaml:"max_logins"`      // connections at once that have not signed in; default 100; -1: no limit
+	MaxLogins     int    `yaml:"max_logins"`      // connections at once that have not signed in; default 400; -1: no limit
 	MaxPerAddress int    `yaml:"max_per_address"` // connections at once from one address; default 100; -1: no limit
 	MaxChannels   int    `yaml:"max_channels"`    // sessions at once of one connection; default 64
 	PingInterval  string `yaml:"ping_interval"`   // between keepalives to clients and targets; default 30s

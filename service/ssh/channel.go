@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -21,8 +22,9 @@ type channel struct {
 	// fixed before run
 	conn    *connection
 	session *hub.Session
-	over    chan struct{} // closed when nothing moves bytes any more
-	left    chan struct{} // closed when the client has closed its side
+	voice   atomic.Pointer[hub.Session] // the same, for who may ask before admit has returned
+	over    chan struct{}               // closed when nothing moves bytes any more
+	left    chan struct{}               // closed when the client has closed its side
 
 	out sync.Mutex // orders what is written to the client
 
@@ -47,6 +49,7 @@ func (c *connection) admit(client ssh.Channel, name, terminal string) (*channel,
 		return nil, errors.New(hub.RefusalText(err))
 	}
 	ch.session = s
+	ch.voice.Store(s)
 	s.EndWhenQuiet()
 	s.Note(fmt.Sprintf("%s came in by %s", c.login.user, c.login.how))
 	return ch, nil
@@ -225,10 +228,11 @@ func (ch *channel) CloseWrite() error {
 
 // Speak implements hub.Speaker: only a terminal has place for what an operator says.
 func (ch *channel) Speak(p []byte) error {
-	if ch.session.Info().Terminal == "" {
+	s := ch.voice.Load()
+	if s == nil || s.Info().Terminal == "" {
 		return fmt.Errorf("%w: it would get into what passes; only sessions with a terminal take it", hub.ErrCannotSend)
 	}
-	_, err := ch.session.Write(p)
+	_, err := s.Write(p)
 	return err
 }
 

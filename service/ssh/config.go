@@ -29,7 +29,7 @@ type Config struct {
 const (
 	DefaultLoginTimeout  = time.Minute
 	DefaultLoginAttempts = 6
-	DefaultMaxLogins     = 100
+	DefaultMaxLogins     = 400
 	DefaultMaxPerAddress = 100
 	DefaultMaxChannels   = 64
 	DefaultDialTimeout   = 10 * time.Second

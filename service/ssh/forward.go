@@ -125,19 +125,32 @@ func (c *connection) forward(nc ssh.NewChannel, name, note string,
 			nc.Reject(ssh.ConnectionFailed, "the session was ended")
 			return ch.session.Ended()
 		}
-		if requests != nil {
-			go ssh.DiscardRequests(requests) // ends with the channel
-		}
+		closed := discard(requests)
 		client, asks, err := nc.Accept()
 		if err != nil {
 			return &session.End{Cause: session.HungUp}
 		}
-		return ch.relay(client, asks, f)
+		return ch.relay(client, asks, f, closed)
 	})
 }
 
-// relay moves bytes both ways between a client's channel and f, until both have no more.
-func (ch *channel) relay(client ssh.Channel, asks <-chan *ssh.Request, f far) error {
+// discard answers what a target asks of a channel that is only bytes. What it gives is closed with the channel; it is nil
+// of what is no channel.
+func discard(requests <-chan *ssh.Request) <-chan struct{} {
+	if requests == nil {
+		return nil
+	}
+	closed := make(chan struct{})
+	go func() { // ends with the channel
+		ssh.DiscardRequests(requests)
+		close(closed)
+	}()
+	return closed
+}
+
+// relay moves bytes both ways between a client's channel and f, until both have no more. Closed says when f is closed, where
+// it is a channel.
+func (ch *channel) relay(client ssh.Channel, asks <-chan *ssh.Request, f far, closed <-chan struct{}) error {
 	ended := !ch.accept(client)
 	go func() { // ends with the channel
 		ssh.DiscardRequests(asks)
@@ -154,12 +167,10 @@ func (ch *channel) relay(client ssh.Channel, asks <-chan *ssh.Request, f far) er
 		return err
 	}
 	up.Wait()
-	if _, own := f.(*socket); !own {
-		if why := ch.conn.upstream().lost(); why != "" {
-			return &session.End{Cause: session.Reset, Detail: "upstream: " + why}
-		}
+	if closed == nil {
+		return nil
 	}
-	return nil
+	return ch.conn.upstream().ended(closed, nil)
 }
 
 // accept takes the client's channel, unless the session has ended.
@@ -257,8 +268,8 @@ func (c *connection) forwardBack(nc ssh.NewChannel, name, note string) {
 			client.Close()
 			return &session.End{Cause: session.Reset, Detail: "upstream: the connection was lost"}
 		}
-		go ssh.DiscardRequests(requests) // ends with the channel
-		return ch.relay(client, asks, f)
+		closed := discard(requests)
+		return ch.relay(client, asks, f, closed)
 	})
 }
 

@@ -183,16 +183,21 @@ func (h *house) recorded() session.Summary {
 // record reads what is on record of a session, by kind.
 func (h *house) record(id session.ID) record {
 	h.t.Helper()
-	r := record{}
+	texts := map[session.Kind]*strings.Builder{}
 	h.follow(id, func(e session.Event) bool {
-		switch e.Kind {
-		case session.Received, session.Sent, session.SentErr:
-			r[e.Kind] += string(e.Data)
-		default:
-			r[e.Kind] += string(e.Data) + "\n"
+		if texts[e.Kind] == nil {
+			texts[e.Kind] = &strings.Builder{}
+		}
+		texts[e.Kind].Write(e.Data)
+		if !e.IsData() {
+			texts[e.Kind].WriteByte('\n')
 		}
 		return true
 	})
+	r := record{}
+	for kind, text := range texts {
+		r[kind] = text.String()
+	}
 	return r
 }
 

@@ -57,9 +57,9 @@ func (ch *channel) up(f far) {
 	}
 }
 
-// down carries what the target sends to the client, until there is no more, and ready says that the client may know; errs
-// and ready may be nil.
-func (ch *channel) down(f io.Reader, errs io.Reader, ready func()) error {
+// down carries what the target sends to the client, until there is no more. Then it waits for ready, whose error ends it
+// without the client being told that no more comes; errs and ready may be nil.
+func (ch *channel) down(f io.Reader, errs io.Reader, ready func() error) error {
 	var both sync.WaitGroup
 	var failed error
 	if errs != nil {
@@ -79,7 +79,7 @@ func (ch *channel) down(f io.Reader, errs io.Reader, ready func()) error {
 		err = failed
 	}
 	if err == nil && ready != nil {
-		ready()
+		err = ready()
 	}
 	if err == nil && ch.session.Ended() == nil {
 		ch.session.CloseWrite()

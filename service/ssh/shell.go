@@ -228,18 +228,35 @@ func (sh *shell) carry(up *upstream, target ssh.Channel, requests <-chan *ssh.Re
 		sh.exits(requests, exited)
 		close(closed)
 	}()
-	err := ch.down(target, target.Stderr(), func() { ch.awaitExit(quiet, exited, closed) })
+	err := ch.down(target, target.Stderr(), func() error {
+		ch.awaitExit(quiet, exited, closed)
+		return up.ended(closed, exited)
+	})
 	if err != nil {
 		return err
 	}
 	<-closed
-	ch.mu.Lock()
-	told := ch.detail != ""
-	ch.mu.Unlock()
-	if why := up.lost(); why != "" && !told {
-		return &session.End{Cause: session.Reset, Detail: "upstream: " + why}
+	return up.ended(closed, exited)
+}
+
+// ended is why a program did not come to its end: the connection was lost. Nil says that it did, or that it runs.
+func (u *upstream) ended(closed, exited <-chan struct{}) error {
+	select {
+	case <-exited:
+		return nil
+	default:
 	}
-	return nil
+	select {
+	case <-closed: // of a connection that is lost, channels end a moment before it is known to be
+	default:
+		return nil
+	}
+	select {
+	case <-u.gone:
+		return &session.End{Cause: session.Reset, Detail: "upstream: " + u.lost()}
+	case <-time.After(settling):
+		return nil
+	}
 }
 
 // exitPatience is how long the end of what a program says waits for the program's.

@@ -3,6 +3,7 @@ package ssh_test
 import (
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/switchboard-relay/switchboard"
 	"github.com/switchboard-relay/switchboard/session"
@@ -272,6 +274,36 @@ func TestAClientThatDoesNotAnswerIsCutOff(t *testing.T) {
 	cmd.Process.Kill()
 	cmd.Wait()
 	if sum.Cause != session.Reset || sum.Detail != "no answer to a ping" {
+		t.Errorf("it ended as %+v", sum)
+	}
+}
+
+func TestATargetThatDoesNotAnswerIsGivenUp(t *testing.T) {
+	var between *proxy
+	h := open(t, func(l *switchboard.ListenerConfig) {
+		b := l.Bastion
+		between = startProxy(t, b.Targets[0].Address)
+		text, err := os.ReadFile(b.KnownHosts[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, key, _ := strings.Cut(string(text), " ")
+		if err := os.WriteFile(b.KnownHosts[0], []byte(knownhosts.Normalize(between.addr)+" "+key), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.Targets[0].Address, b.PingInterval, b.PingTimeout = between.addr, "300ms", "500ms"
+	})
+	ended := make(chan outcome)
+	cmd := h.ssh("ada+web1@127.0.0.1", "echo ready; cat")
+	in, _ := cmd.StdinPipe()
+	defer in.Close()
+	go func() { ended <- h.run(cmd) }()
+	h.says(h.sessions(session.Live, 1)[0].ID, "ready")
+	between.stop()
+	if got := <-ended; got.status != 255 || !strings.Contains(got.err, "switchboard: upstream: no answer to a ping") {
+		t.Errorf("got %+v", got)
+	}
+	if sum := h.recorded(); sum.Cause != session.Reset || sum.Detail != "upstream: no answer to a ping" {
 		t.Errorf("it ended as %+v", sum)
 	}
 }
