@@ -122,7 +122,7 @@ func TestSegmentsOfALongRecordingJoinWithoutASeam(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	events := []session.Event{{Number: 1, Time: start, Kind: session.Opened, Data: session.JSON(info)}}
 	at, shown := int64(start), ""
-	for len(shown) < 3<<20 {
+	for len(shown) < 2<<20 {
 		at += random.Int64N(3) * 100_000
 		text := strings.Repeat("温度 x", random.IntN(8000))
 		cut := random.IntN(len(text) + 1)
