@@ -37,7 +37,8 @@ func (a *Alis) Join() error {
 	return a.to.err
 }
 
-// Event takes an event, and sends it if the viewer has joined. The error is that of Send.
+// Event takes an event, and sends it if the viewer has joined. The last one ends the stream, and with it asciinema's player
+// drops what it has buffered and not shown yet: who wants that seen waits a moment with it. The error is that of send.
 func (a *Alis) Event(e session.Event) error {
 	if e.Kind == session.Closed {
 		a.closed(e)

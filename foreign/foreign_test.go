@@ -221,8 +221,8 @@ func TestALongRecordingIsReadInLittleMemory(t *testing.T) {
 	line := `[0.001, "o", "` + strings.Repeat("x", 5000) + `"]` + "\n"
 	for name, in := range map[string]io.Reader{
 		"asciicast": io.MultiReader(strings.NewReader(`{"version":3,"term":{"cols":80,"rows":24}}`+"\n"),
-			&endless{text: line, left: len(line) * 8000}),
-		"ttyrec": &endless{text: frame(5e6, strings.Repeat("x", 5_000_000)), left: 40_000_096},
+			&endless{text: line, left: len(line) * 4000}),
+		"ttyrec": &endless{text: frame(5e6, strings.Repeat("x", 5_000_000)), left: 20_000_048},
 	} {
 		var before, after runtime.MemStats
 		runtime.GC()
@@ -240,7 +240,7 @@ func TestALongRecordingIsReadInLittleMemory(t *testing.T) {
 			total += len(e.Data)
 		}
 		runtime.ReadMemStats(&after)
-		if grew := int64(after.HeapSys) - int64(before.HeapSys); !errors.Is(err, io.EOF) || total != 40_000_000 || grew > 24<<20 {
+		if grew := int64(after.HeapSys) - int64(before.HeapSys); !errors.Is(err, io.EOF) || total != 20_000_000 || grew > 12<<20 {
 			t.Errorf("%s: %v after %d bytes; the heap grew by %d", name, err, total, grew)
 		}
 	}
