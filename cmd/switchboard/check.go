@@ -60,6 +60,9 @@ func explain(w io.Writer, conf switchboard.Config) {
 			sender := map[bool]string{false: "included", true: "left out"}[l.ExcludeSender]
 			fmt.Fprintf(w, "  room %s, the sender %s\n", l.Room, sender)
 		}
+		if l.Service == "shell" {
+			fmt.Fprintf(w, "  command %q, in a terminal of %s; telnet %s\n", l.Command, l.Terminal, cmp.Or(l.Telnet, "auto"))
+		}
 		onFailure := cmp.Or(l.OnFailure, map[bool]string{true: "end", false: "continue"}[l.Record == "strict"])
 		fmt.Fprintf(w, "  recording %s; if it fails: %s\n", cmp.Or(l.Record, "on"), onFailure)
 		limit := "no limit of its own"

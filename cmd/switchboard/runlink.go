@@ -31,6 +31,7 @@ type runLink struct {
 }
 
 const (
+	runDial    = 10 * time.Second
 	runPing    = 5 * time.Second
 	runSilence = 15 * time.Second // of a server that is asked every 5 s, until it is given up
 	runMost    = 4 << 20          // bytes of a message from the server
@@ -42,8 +43,9 @@ func dialRun(ctx context.Context, flags serverFlags, hello web.RunHello) (*runLi
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout,
-		fmt.Errorf("the server at %s did not answer within %v: is it overloaded?", server.base, requestTimeout))
+	defer server.http.CloseIdleConnections() // of one that refuses: it is asked again and again
+	ctx, cancel := context.WithTimeoutCause(ctx, runDial,
+		fmt.Errorf("the server at %s did not answer within %v: is it overloaded?", server.base, runDial))
 	defer cancel()
 	conn, err := server.upgrade(ctx, web.RunPath)
 	if err != nil {
