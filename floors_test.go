@@ -12,7 +12,7 @@ const module = "github.com/switchboard-relay/switchboard"
 // floors is the architecture: a package imports only floors below its own, and neighbours on a floor do not meet.
 var floors = map[string]int{
 	"session": 0, "frame": 0, "terminal": 0, "telnet": 0,
-	"transport": 1, "recording": 1, "export": 1, "find": 1, "foreign": 1, "bus": 1, "index": 1, "auth": 1,
+	"transport": 1, "recording": 1, "export": 1, "find": 1, "screen": 1, "foreign": 1, "bus": 1, "index": 1, "auth": 1,
 	"hub": 2, "room": 2, "socketio": 2, "socketio/engine": 2, "socketio/clients": 3,
 	"service/echo": 3, "service/room": 3, "service/relay": 3, "service/sink": 3, "service/device": 3, "service/shell": 3, "service/ssh": 3,
 	"service/source": 3, "web": 3,
@@ -55,7 +55,7 @@ func TestTheFloorsOfTheTestAreThoseOfTheFolders(t *testing.T) {
 	for _, p := range listPackages(t) {
 		found[strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")] = true
 	}
-	for _, name := range []string{"session", "terminal", "transport", "recording", "export", "find", "foreign", "bus", "index", "auth", "hub", "room",
+	for _, name := range []string{"session", "terminal", "transport", "recording", "export", "find", "screen", "foreign", "bus", "index", "auth", "hub", "room",
 		"socketio", "socketio/engine", "service/echo", "service/room", "service/relay", "service/sink", "service/shell", "service/ssh", "telnet", "web", "",
 		"cmd/switchboard"} {
 		if !found[name] {

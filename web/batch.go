@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/switchboard-relay/switchboard/session"
 )
@@ -14,6 +15,9 @@ type batch struct {
 	start  int64 // of the session, Unix µs
 	number uint64
 	at     int64 // of the newest event, µs since the start
+
+	resized uint64 // number of the last event that is a resize, 0 if there is none
+	behind  int    // where in buf what follows it begins
 }
 
 // What a batch may hold, in bytes. What has one number is not cut, unless it is very much.
@@ -49,10 +53,22 @@ func (b *batch) add(e *session.Event) {
 	b.buf = binary.AppendUvarint(b.buf, uint64(at))
 	b.buf = binary.AppendUvarint(b.buf, uint64(len(e.Data)))
 	b.buf = append(b.buf, e.Data...)
+	if e.Kind == session.Resized {
+		b.resized, b.behind = e.Number, len(b.buf)
+	}
+}
+
+// screenKind is that of what a batch tells beside events: what the terminal shows behind its last resize.
+const screenKind = 255
+
+// insertScreen puts that in. It has the resize's number and time, so that all that follows stays as it is.
+func (b *batch) insertScreen(data []byte) {
+	head := binary.AppendUvarint([]byte{screenKind, 0, 0}, uint64(len(data)))
+	b.buf = slices.Insert(b.buf, b.behind, append(head, data...)...)
 }
 
 // sent empties the batch.
-func (b *batch) sent() { b.buf = b.buf[:0] }
+func (b *batch) sent() { b.buf, b.resized = b.buf[:0], 0 }
 
 // idle lets go of memory, while nothing is to come soon.
 func (b *batch) idle() {

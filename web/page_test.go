@@ -104,7 +104,7 @@ func (p *page) message() (text string, attachment []byte) {
 			p.say("3")
 			continue
 		}
-		if strings.HasPrefix(string(b), "451-") {
+		if strings.HasPrefix(string(b), "451-") || strings.HasPrefix(string(b), "461-") {
 			attachment = p.frame(ws.OpBinary)
 		}
 		return string(b), attachment
@@ -139,7 +139,7 @@ func (p *page) read() (e told, answer int) {
 		e.into(p.t, 0, &e.event)
 		e.args = e.args[1:]
 		return e, -1
-	case "43":
+	case "43", "461-":
 		digits := strings.IndexByte(rest, '[')
 		id, err := strconv.Atoi(rest[:digits])
 		check(p.t, err)
@@ -193,6 +193,9 @@ func (p *page) ask(event, arg string, into any) {
 		e, answer := p.read()
 		if answer == id {
 			e.into(p.t, 0, into)
+			if b, is := into.(*begun); is && b.Screen != nil {
+				b.Screen.data = e.binary
+			}
 			return
 		}
 		p.kept = append(p.kept, e)
@@ -217,8 +220,20 @@ type begun struct {
 	Summary session.Summary
 	From    uint64
 	At      uint64
+	Screen  *begunScreen
 	Error   string
 	Status  int
+}
+
+// begunScreen is what a stream begins with.
+type begunScreen struct {
+	Number     uint64
+	Time       int64
+	Cols, Rows int
+	Title      string
+	Data       any
+
+	data []byte // the attachment
 }
 
 // watch begins a stream.

@@ -86,7 +86,7 @@ func (st *stream) copy(ctx context.Context) error {
 				if waited, err := st.await(ctx); err != nil {
 					return err
 				} else if !waited { // else there may be more by now
-					st.flush()
+					st.flush(ctx)
 				}
 				continue
 			}
@@ -123,7 +123,7 @@ func (st *stream) add(ctx context.Context, events []session.Event) error {
 			if _, err := st.await(ctx); err != nil {
 				return err
 			}
-			st.flush()
+			st.flush(ctx)
 		}
 		st.batch.add(e)
 		if e.Number == st.ask.To {
@@ -140,12 +140,15 @@ func (st *stream) last(ctx context.Context) error {
 	}
 	_, err := st.await(ctx)
 	if err == nil {
-		st.flush()
+		st.flush(ctx)
 	}
 	return err
 }
 
-func (st *stream) flush() {
+func (st *stream) flush(ctx context.Context) {
+	if st.ask.Screen && st.batch.resized > 0 {
+		st.addScreen(ctx)
+	}
 	st.viewer.socket.Emit("events", st.number, st.batch.buf) // an error means that the viewer is gone
 	st.sent += int64(len(st.batch.buf))
 	st.batch.sent()

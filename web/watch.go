@@ -25,6 +25,7 @@ type watchAsk struct {
 	Follow *bool  `json:"follow"`
 	Pace   *int64 `json:"pace"`   // ms
 	Window int64  `json:"window"` // bytes
+	Screen bool   `json:"screen"` // begin with what the terminal shows there
 }
 
 // watchReply says what will come.
@@ -32,6 +33,7 @@ type watchReply struct {
 	Summary session.Summary `json:"summary"`
 	From    uint64          `json:"from"`
 	At      uint64          `json:"at"`
+	Screen  *shownScreen    `json:"screen,omitempty"`
 }
 
 // What a stream may ask for.
@@ -59,6 +61,8 @@ func (a *watchAsk) check() error {
 		return bad("from and time both say where to begin: give one of them")
 	case a.Skip != 0 && (a.From == 0 || a.Back.Events != 0 || a.Back.Bytes != 0):
 		return bad("skip says how many events of number from to leave out: give from, without back")
+	case a.Screen && (a.Skip != 0 || a.Back.Events != 0 || a.Back.Bytes != 0):
+		return bad("a stream that begins with the screen begins right behind it: leave out back and skip")
 	case a.From > math.MaxInt64 || a.Back.Bytes < 0 || a.Time != nil && *a.Time < 0:
 		return bad("from, time and back must be small positive numbers")
 	case a.To != 0 && a.To < a.From:
@@ -69,6 +73,11 @@ func (a *watchAsk) check() error {
 		return bad("window %d: must be %d to %d bytes", a.Window, minWindow, maxWindow)
 	}
 	return nil
+}
+
+// follows reports whether the stream waits for what comes.
+func (a *watchAsk) follows(sum *session.Summary) bool {
+	return sum.State == session.Live && (a.Follow == nil || *a.Follow)
 }
 
 // watch begins a stream of a session's events. They come behind the answer.
@@ -104,6 +113,13 @@ func (v *viewer) watch(ctx context.Context, ask watchAsk) (any, error) {
 			from = before
 		}
 	}
+	var shown *shownScreen
+	if ask.Screen {
+		if shown, err = v.showScreen(ctx, &sum, &ask, at); err != nil {
+			return nil, err
+		}
+		from = shown.Number + 1
+	}
 	recorded := sum.State == session.Recorded
 	if recorded && v.viewers.recordings.Add(1) > maxRecordings {
 		v.viewers.recordings.Add(-1)
@@ -125,12 +141,12 @@ func (v *viewer) watch(ctx context.Context, ask watchAsk) (any, error) {
 	if ask.Pace != nil {
 		st.pace = time.Duration(*ask.Pace) * time.Millisecond
 	}
-	st.follow = sum.State == session.Live && (ask.Follow == nil || *ask.Follow)
+	st.follow = ask.follows(&sum)
 	st.batch.start = sum.Start
 	ctx, st.cancel = context.WithCancel(context.Background())
 	v.streams.add(st)
 	v.socket.AfterReply(func() { go st.run(ctx) }) // ends with unwatch, or with the viewer, who wait for it
-	return watchReply{sum, from, max(at, from)}, nil
+	return watchReply{sum, from, max(at, from), shown}, nil
 }
 
 // unwatch ends a stream: nothing of it comes behind the answer.

@@ -78,7 +78,7 @@ type route struct {
 type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
-var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, roomRoutes, serverRoutes, loginRoutes,
+var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, screenRoutes, roomRoutes, serverRoutes, loginRoutes,
 	runRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
@@ -309,7 +309,7 @@ func statusOf(err error) (int, error) {
 		return http.StatusServiceUnavailable, err
 	case errors.As(err, &ambiguous), errors.Is(err, hub.ErrNotLive), errors.Is(err, hub.ErrLive),
 		errors.Is(err, hub.ErrPinned), errors.Is(err, hub.ErrCannotSend), errors.Is(err, errNotRecorded),
-		errors.Is(err, errStreams), errors.Is(err, recording.ErrNotRecorded), errors.Is(err, hub.ErrTooManyNotes):
+		errors.Is(err, errStreams), errors.Is(err, hub.ErrNoScreen), errors.Is(err, recording.ErrNotRecorded), errors.Is(err, hub.ErrTooManyNotes):
 		return http.StatusConflict, err
 	}
 	return http.StatusInternalServerError, err
