@@ -46,8 +46,8 @@ const shows = (page, text) =>
 const seek = (page, to) => page.evaluate((to) => window.player.seek(to), to);
 
 test("asciinema's player plays what is exported", async (t) => {
-  const h = await House.open(t, {});
   const browser = await openBrowser(t);
+  const h = await House.open(t, {});
   const cast = path.join(h.folder, 'demo.cast');
   await writeFile(cast, demo);
   const id = (await h.run('import', cast)).split(' ')[0];
@@ -75,11 +75,12 @@ test("asciinema's player plays what is exported", async (t) => {
 });
 
 test('the console offers those formats of sessions that have a terminal', async (t) => {
+  const browser = await openBrowser(t); // it closes before the server does, which a page would miss
   const h = await House.open(t, {});
   const cast = path.join(h.folder, 'demo.cast');
   await writeFile(cast, demo);
   await h.run('import', cast);
-  const page = await openPage(t, await openBrowser(t));
+  const page = await openPage(t, browser);
   await page.goto(h.link);
   await page.getByRole('link', { name: 'Recordings' }).first().click();
   await page.getByRole('button', { name: 'Export' }).first().click();
