@@ -26,10 +26,11 @@ const (
 	Asciicast2 Format = "asciicast2" // asciinema's, version 2
 	Ttyrec     Format = "ttyrec"     // as ttyplay plays it
 	Script     Format = "script"     // as scriptreplay plays it: a zip file of two files
+	SVG        Format = "svg"        // an animated picture
 )
 
 // Formats are all formats, in the order in which they are documented.
-var Formats = []Format{Raw, Text, JSONL, Hex, Asciicast, Asciicast2, Ttyrec, Script}
+var Formats = []Format{Raw, Text, JSONL, Hex, Asciicast, Asciicast2, Ttyrec, Script, SVG}
 
 // ParseFormat checks that s names a format; an empty one is raw.
 func ParseFormat(s string) (Format, error) {
@@ -39,7 +40,7 @@ func ParseFormat(s string) (Format, error) {
 	if slices.Contains(Formats, Format(s)) {
 		return Format(s), nil
 	}
-	return "", fmt.Errorf("no format is called %q: use raw, text, jsonl, hex, asciicast, asciicast2, ttyrec or script", s)
+	return "", fmt.Errorf("no format is called %q: use raw, text, jsonl, hex, asciicast, asciicast2, ttyrec, script or svg", s)
 }
 
 // Plays reports whether the format is one of what a terminal showed.
@@ -56,6 +57,8 @@ func (f Format) ContentType() string {
 		return "application/x-asciicast"
 	case Script:
 		return "application/zip"
+	case SVG:
+		return SVGType
 	}
 	return "text/plain; charset=utf-8"
 }

@@ -131,8 +131,11 @@ func writeScreen(w io.Writer, f Format, d Direction, open func() (Reader, error)
 		return err
 	}
 	input := d != Sent
-	if f == Script {
+	switch f {
+	case Script:
 		return writeScript(w, input, &a, open)
+	case SVG:
+		return writeFilm(w, &a, open)
 	}
 	out := bufio.NewWriterSize(w, bufferSize)
 	var to player = &ttyrec{out: out}

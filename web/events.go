@@ -273,7 +273,12 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", format.ContentType())
 	w.Header().Set("Content-Disposition", `attachment; filename="`+sum.ID.Short()+"."+format.Extension()+`"`)
 	out := &lines{w: w, ctl: http.NewResponseController(w), limit: exportLimit}
-	if err := export.Write(out, format, direction, open); err != nil {
+	err = export.Write(out, format, direction, open)
+	if errors.Is(err, export.ErrFilm) { // nothing was written
+		w.Header().Del("Content-Disposition")
+		return badRequest{err}
+	}
+	if err != nil {
 		s.Logger.Debug("an export ended early", "session", sum.ID, "error", err)
 		panic(http.ErrAbortHandler) // cuts the connection, so that the client sees that it is not whole
 	}
@@ -284,7 +289,7 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 func exportDirection(q url.Values, f export.Format) (export.Direction, error) {
 	if !f.Plays() {
 		if q.Has("input") {
-			return "", bad("input goes with asciicast, asciicast2, ttyrec and script: give direction")
+			return "", bad("input goes with what a terminal showed, as asciicast: give direction")
 		}
 		d, err := export.ParseDirection(q.Get("direction"))
 		if err != nil {

@@ -142,7 +142,7 @@ func TestFormatsOfTerminalsTakeInputAndOthersADirection(t *testing.T) {
 	id := c.hangUp().ID
 	for query, want := range map[string]string{"asciicast": ".cast application/x-asciicast",
 		"asciicast2&input=true": ".cast application/x-asciicast", "ttyrec": ".ttyrec application/octet-stream",
-		"script&input=false": ".zip application/zip", "raw&direction=sent": ".raw application/octet-stream"} {
+		"script&input=false": ".zip application/zip", "svg": ".svg image/svg+xml", "raw&direction=sent": ".raw application/octet-stream"} {
 		resp := h.request(t.Context(), "vera", "GET", sessionPath(id, "/export?format="+query), "")
 		status, text := h.read(resp)
 		ext, kind, _ := strings.Cut(want, " ")
@@ -155,7 +155,7 @@ func TestFormatsOfTerminalsTakeInputAndOthersADirection(t *testing.T) {
 		}
 	}
 	for query, says := range map[string]string{"asciicast&direction=sent": "direction does not go with asciicast",
-		"raw&input=true": "input goes with", "script&input=maybe": "true or false", "gif": "asciicast2, ttyrec or script"} {
+		"raw&input=true": "input goes with", "script&input=maybe": "true or false", "gif": "ttyrec, script or svg"} {
 		h.refused("vera", "GET", sessionPath(id, "/export?format="+query), "", http.StatusBadRequest, says)
 	}
 }

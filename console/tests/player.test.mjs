@@ -85,7 +85,7 @@ test('the console offers those formats of sessions that have a terminal', async 
   await page.getByRole('link', { name: 'Recordings' }).first().click();
   await page.getByRole('button', { name: 'Export' }).first().click();
   const items = await page.getByRole('menuitem').allInnerTexts();
-  assert.deepEqual(items.map((i) => i.split(/\s/)[0]), ['raw', 'text', 'jsonl', 'hex', 'asciicast', 'asciicast2', 'ttyrec', 'script']);
+  assert.deepEqual(items.map((i) => i.split(/\s/)[0]), ['raw', 'text', 'jsonl', 'hex', 'asciicast', 'asciicast2', 'ttyrec', 'script', 'svg']);
   const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: /^asciicast for/ }).click()]);
   assert.match(file.suggestedFilename(), /^[0-9a-z]{12}\.cast$/);
   const chunks = await (await file.createReadStream()).toArray();

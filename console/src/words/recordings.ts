@@ -52,6 +52,7 @@ export const en = {
     asciicast2: 'for older asciinema',
     ttyrec: 'for ttyplay',
     script: 'for scriptreplay, two files in a zip',
+    svg: 'an animated picture, for web pages',
   },
   keys: {
     title: 'Recordings',
@@ -122,6 +123,7 @@ export const zh: typeof en = {
     asciicast2: '供旧版 asciinema 播放',
     ttyrec: '供 ttyplay 播放',
     script: '供 scriptreplay 播放，zip 内含两个文件',
+    svg: '动画图片，可嵌入网页',
   },
   keys: {
     title: '录像',
