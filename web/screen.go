@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/switchboard-relay/switchboard/auth"
+	"github.com/switchboard-relay/switchboard/export"
 	"github.com/switchboard-relay/switchboard/screen"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/socketio"
@@ -39,6 +40,12 @@ var screenFormats = map[string]func(w http.ResponseWriter, t *terminal.Terminal,
 		_, err := w.Write(s.Data)
 		return err
 	},
+	"svg": func(w http.ResponseWriter, t *terminal.Terminal, _ *screen.Screen, _ int64) error {
+		w.Header().Set("Content-Type", export.SVGType)
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox")
+		_, err := w.Write(export.AppendSVG(nil, t))
+		return err
+	},
 }
 
 // screen answers with what a session's terminal shows, now or behind one of its events.
@@ -59,7 +66,7 @@ func (s *server) screen(w http.ResponseWriter, r *http.Request) error {
 	}
 	write := screenFormats[format]
 	if write == nil {
-		return bad("format %q: use json, text or ansi", format)
+		return bad("format %q: use json, text, ansi or svg", format)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), screenLimit)
 	defer cancel()

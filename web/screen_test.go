@@ -73,6 +73,9 @@ func TestAScreenIsToldInEveryForm(t *testing.T) {
 			t.Errorf("%s: %d %q; want %q", query, status, body, want)
 		}
 	}
+	if status, body := h.do("vera", "GET", path+"?format=svg", ""); status != 200 || !strings.HasPrefix(body, "<svg ") {
+		t.Errorf("svg: %d %.80q", status, body)
+	}
 	if status, body := h.do("vera", "GET", path+"?format=ansi", ""); status != 200 || body != string(got.Data) {
 		t.Errorf("ansi: %d %q; want %q", status, body, got.Data)
 	}
