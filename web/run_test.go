@@ -58,6 +58,11 @@ func TestAProgramElsewhereIsASessionWithAllThatPasses(t *testing.T) {
 	saysTo(t, c, web.RunSize, "120x40")
 	saysTo(t, c, web.RunSize, "0x40")
 	saysTo(t, c, '?', "not known")
+	for arriving := h.watch(sum.ID, ""); ; { // what an operator sends comes by another connection
+		if e, ok := arriving.next(); !ok || e.Kind == session.Resized {
+			break
+		}
+	}
 	h.do("otto", "POST", sessionPath(sum.ID, "/send"), "sent")
 	if got := heard(t, c); got != "isent" {
 		t.Errorf("what an operator sends: got %q", got)
