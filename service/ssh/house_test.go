@@ -277,8 +277,8 @@ func startSSHD(t *testing.T, dir, name, more string) *sshd {
 		s.keys:       string(ssh.MarshalAuthorizedKey(login.PublicKey())),
 		s.knownHosts: knownhosts.Line([]string{s.addr}, host.PublicKey()) + "\n",
 		file("conf"): fmt.Sprintf("HostKey %s\nAuthorizedKeysFile %s\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"+
-			"PasswordAuthentication no\nAcceptEnv *\nSubsystem sftp internal-sftp\nPrintMotd no\nPrintLastLog no\n%s\n",
-			file("host"), s.keys, more),
+			"PasswordAuthentication no\nAcceptEnv *\nSubsystem sftp internal-sftp\nPrintMotd no\nPrintLastLog no\n"+
+			"SetEnv HOME=%s\n%s\n", file("host"), s.keys, dir, more), // so that no shell of a test says what somebody's .bashrc says
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -133,6 +133,9 @@ func TestWhatIsSentToATerminalIsShownThereAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := s.StdinPipe(); err != nil { // or else it is closed at once, and cat ends
+		t.Fatal(err)
+	}
 	if err := s.Start("cat"); err != nil {
 		t.Fatal(err)
 	}
@@ -147,6 +150,9 @@ func TestWhatIsSentToATerminalIsShownThereAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, _ := s.StdoutPipe()
+	if _, err := s.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Start("cat"); err != nil {
 		t.Fatal(err)
 	}
