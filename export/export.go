@@ -97,7 +97,7 @@ func ParseDirection(s string) (Direction, error) {
 // Shows reports whether an event belongs to the direction: what tells of neither always does.
 func (d Direction) Shows(k session.Kind) bool {
 	switch k {
-	case session.Received, session.ReceivedEnd:
+	case session.Received, session.ReceivedEnd, session.Typed:
 		return d != Sent
 	case session.Sent, session.SentErr, session.SentEnd, session.Unsent, session.Delivered:
 		return d != Received

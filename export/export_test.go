@@ -114,6 +114,33 @@ func TestStderrStandsApartAndCountsAsSent(t *testing.T) {
 	}
 }
 
+func TestWhatWasTypedAlongIsInputAndNothingReceived(t *testing.T) {
+	events := story(session.Opened, info, session.Received, "l", session.Watched, session.Watch{By: "ada", Types: true},
+		session.Typed, "ada\x00s -l\r", session.Watched, session.Watch{By: "ada", Types: true, Left: true},
+		session.Watched, session.Watch{By: "\x1b[1m"})
+	if got := write(t, export.Raw, export.Received, events); got != "l" {
+		t.Errorf("raw: got %q", got)
+	}
+	got := write(t, export.Text, export.Both, events)
+	for _, want := range []string{`· watched   ada types along`, `← typed     "ada" "s -l\r"`, `· watched   ada has left`, `· watched   \x1b[1m looks on`} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("text: got\n%s; want %s in it", got, want)
+		}
+	}
+	if got := write(t, export.Text, export.Sent, events); strings.Contains(got, "s -l") {
+		t.Errorf("text of what was sent: got\n%s", got)
+	}
+	if got := write(t, export.JSONL, export.Both, events[3:4]); !strings.Contains(got, `"kind":"typed","by":"ada","text":"s -l\r"`) {
+		t.Errorf("json: got %s", got)
+	}
+	if got := write(t, export.Asciicast, export.Both, events); !strings.Contains(got, `"i", "s -l\r"]`) {
+		t.Errorf("asciicast: got\n%s", got)
+	}
+	if got := write(t, export.Asciicast, export.Sent, events); strings.Contains(got, "s -l") {
+		t.Errorf("asciicast without input: got\n%s", got)
+	}
+}
+
 func TestBytesThatWereNeverSentAreLeftOutOfRaw(t *testing.T) {
 	S, U, R := session.Sent, session.Unsent, session.Received
 	for _, c := range []struct {

@@ -40,6 +40,9 @@ func AppendJSON(b []byte, e session.Event) []byte {
 	b = append(b, `","kind":"`...)
 	b = append(b, e.Kind.String()...)
 	b = append(b, '"')
+	if e.Kind == session.Typed {
+		b, e.Data = appendAuthor(b, e.Data)
+	}
 	switch {
 	case holdsJSON(e.Kind) && json.Valid(e.Data):
 		b = append(b, `,"value":`...)
@@ -51,10 +54,20 @@ func AppendJSON(b []byte, e session.Event) []byte {
 	return append(b, '}')
 }
 
+// appendAuthor appends who typed, and gives the rest of a Typed event's data.
+func appendAuthor(b, data []byte) (_, typed []byte) {
+	name, typed, found := bytes.Cut(data, []byte{0})
+	if !found || !utf8.Valid(name) {
+		return b, data
+	}
+	b, _ = appendString(append(b, `,"by":`...), name)
+	return b, typed
+}
+
 // holdsJSON reports whether a kind's data is JSON.
 func holdsJSON(k session.Kind) bool {
 	switch k {
-	case session.Opened, session.Gap, session.Joined, session.Left, session.Delivered, session.Closed:
+	case session.Opened, session.Gap, session.Joined, session.Left, session.Delivered, session.Closed, session.Watched:
 		return true
 	}
 	return false

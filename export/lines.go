@@ -26,7 +26,7 @@ type Lines struct {
 
 	started bool
 	start   int64 // Unix µs of the first event
-	streams [3]stream
+	streams [4]stream
 
 	head []byte // of the line that is being written
 	pad  []byte // as wide as the head
@@ -47,6 +47,8 @@ func (l *Lines) stream(k session.Kind) *stream {
 		return &l.streams[0]
 	case session.SentErr:
 		return &l.streams[2]
+	case session.Typed:
+		return &l.streams[3]
 	}
 	return &l.streams[1]
 }
@@ -63,6 +65,8 @@ func (l *Lines) Event(e session.Event) error {
 		l.data(e)
 	case session.Message:
 		l.message(e)
+	case session.Typed:
+		l.typed(e)
 	case session.ReceivedEnd:
 		l.release(session.Received)
 		l.tell(e)
@@ -155,6 +159,18 @@ func (l *Lines) message(e session.Event) {
 		}
 		l.quoted(m.Bytes, false)
 	}
+}
+
+// typed writes what somebody who joined the session typed, and who it was.
+func (l *Lines) typed(e session.Event) {
+	by, data := session.SplitTyped(e.Data)
+	if l.Hex {
+		l.dump(e, data)
+		return
+	}
+	l.heading(e.Time, e.Kind)
+	l.head = append(appendQuoted(l.head, []byte(by)), ' ')
+	l.quoted(data, false)
 }
 
 // heading makes the beginning of an event's first line: when, which way, what.
@@ -255,6 +271,8 @@ func (l *Lines) tale(e session.Event) string {
 		}
 	case session.Joined, session.Left, session.Delivered:
 		return ofRoom(e)
+	case session.Watched:
+		return watching(e)
 	case session.Upgraded:
 		return "goes on over " + string(e.Data)
 	case session.ReceivedEnd:
@@ -265,6 +283,20 @@ func (l *Lines) tale(e session.Event) string {
 		return "the far end never took the last " + string(e.Data) + " bytes"
 	}
 	return string(e.Data)
+}
+
+// watching tells who looks on, or does no more.
+func watching(e session.Event) string {
+	var w session.Watch
+	switch err := json.Unmarshal(e.Data, &w); {
+	case err != nil:
+		return string(e.Data)
+	case w.Left:
+		return w.By + " has left"
+	case w.Types:
+		return w.By + " types along"
+	}
+	return w.By + " looks on"
 }
 
 // ofRoom names the room that a session is a member of; in a room's own recording, the member.
@@ -305,7 +337,7 @@ func (l *Lines) opening(info session.Info) string {
 // arrow shows the way as seen from Switchboard: ← came in from the far end, → went out to it, · is neither.
 func arrow(k session.Kind) string {
 	switch k {
-	case session.Received, session.ReceivedEnd:
+	case session.Received, session.ReceivedEnd, session.Typed:
 		return "←"
 	case session.Sent, session.SentErr, session.SentEnd, session.Unsent:
 		return "→"

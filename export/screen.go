@@ -104,6 +104,10 @@ func (s *screen) event(e session.Event) {
 		if s.input {
 			s.to.input(s.at, e.Data)
 		}
+	case session.Typed:
+		if _, typed := session.SplitTyped(e.Data); s.input && len(typed) > 0 {
+			s.to.input(s.at, typed)
+		}
 	case session.Message:
 		s.to.output(s.at, s.room.said(e.Data))
 	case session.Resized:

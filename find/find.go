@@ -1,5 +1,5 @@
-// Package find finds bytes in what passed in a session. Each direction, and stderr, is one stream of bytes: a match may
-// begin in one event and end in another, unless something is missing between them.
+// Package find finds bytes in what passed in a session. Each direction, stderr, and what was typed along, is one stream
+// of bytes: a match may begin in one event and end in another, unless something is missing between them.
 package find
 
 import (
@@ -20,8 +20,8 @@ const MaxExcerpt = 40
 type Hit struct {
 	Number uint64       // of the event in which it begins
 	Time   int64        // of that event, Unix µs
-	Kind   session.Kind // Received, Sent or SentErr
-	Offset int          // of its first byte in that event; events that share a number count as one
+	Kind   session.Kind // Received, Sent, SentErr or Typed
+	Offset int          // of its first byte in that event, of Typed in what was typed; events that share a number count as one
 	Length int          // bytes
 	// What is before it, it and what is behind it in its direction, as UTF-8: what is none is replaced. Characters that
 	// the limit cuts are left out.
@@ -43,7 +43,7 @@ type Finder struct {
 	left   int // how many may still be found
 	found  func(Hit) error
 	window int // bytes
-	sides  [3]side
+	sides  [4]side
 	hits   []Hit
 }
 
@@ -51,7 +51,9 @@ type Finder struct {
 // comes late, or of which little follows, may come behind later ones of the other direction.
 func New(n *Needle, limit int, found func(Hit) error) *Finder {
 	f := &Finder{needle: n, left: limit, found: found, window: windowSize}
-	f.sides[0].kind, f.sides[1].kind, f.sides[2].kind = session.Received, session.Sent, session.SentErr
+	for i, k := range []session.Kind{session.Received, session.Sent, session.SentErr, session.Typed} {
+		f.sides[i].kind = k
+	}
 	return f
 }
 
@@ -65,6 +67,9 @@ func (f *Finder) Event(e session.Event) error {
 		s = &f.sides[1]
 	case session.SentErr:
 		s = &f.sides[2]
+	case session.Typed:
+		s = &f.sides[3]
+		_, e.Data = session.SplitTyped(e.Data)
 	case session.Gap:
 		return f.End() // what is on one side of it is no continuation of the other
 	default:

@@ -93,12 +93,13 @@ func TestAMatchIsFoundWhereverItsEventsAreCut(t *testing.T) {
 
 func TestADirectionIsByItself(t *testing.T) {
 	events := story(session.Received, "pass", session.Sent, "word: pass", session.Received, "word",
-		session.SentErr, "my pass", session.Sent, "word", session.SentErr, "word")
+		session.SentErr, "my pass", session.Sent, "word", session.SentErr, "word", session.Typed, "ada\x00a pass",
+		session.Typed, "grace\x00word")
 	var got []string
 	for _, h := range all(t, needle(t, "PASSWORD", true), 0, events) {
 		got = append(got, fmt.Sprintf("%s %d+%d %s[%s]%s", h.Kind, h.Number, h.Offset, h.Before, h.Match, h.After))
 	}
-	want := "received 1+0 [password] sent 2+6 word: [password] sent on stderr 4+3 my [password]"
+	want := "received 1+0 [password] sent 2+6 word: [password] sent on stderr 4+3 my [password] typed 7+2 a [password]"
 	if strings.Join(got, " ") != want {
 		t.Errorf("got %q; want %q", got, want)
 	}

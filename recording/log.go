@@ -288,7 +288,7 @@ func (l *Log) commitEvent(c *chunk, k session.Kind, n int, at time.Time) uint64 
 func (l *Log) tally(k session.Kind, data []byte, us int64) {
 	l.totals.CountEvent(k, data)
 	switch k {
-	case session.Received:
+	case session.Received, session.Typed:
 		l.received = us
 	case session.Sent, session.SentErr:
 		l.sent = us
@@ -475,7 +475,8 @@ func (l *Log) Events() uint64 {
 	return l.next - 1
 }
 
-// LastActivity is when the newest Received or Sent event came, Unix µs; 0 if there was none.
+// LastActivity is when the newest Received or Sent event came, Unix µs; 0 if there was none. What somebody typed along is
+// activity as what was received is.
 func (l *Log) LastActivity(k session.Kind) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -29,13 +29,15 @@ const (
 	Closed      Kind = 15 // the session ended; data: End as JSON
 	Upgraded    Kind = 16 // the connection goes on over another transport; data: its name
 	SentErr     Kind = 17 // bytes that Switchboard sent to the far end beside Sent: what a program wrote to its stderr
+	Typed       Kind = 18 // what somebody who joined the session typed; data: see AppendTyped. It is not counted as received
+	Watched     Kind = 19 // somebody joined the session, or left it; data: Watch as JSON
 )
 
 var kindNames = [...]string{
 	Opened: "opened", Received: "received", Sent: "sent", ReceivedEnd: "received end", SentEnd: "sent end", Named: "named",
 	Resized: "resized", Noted: "noted", Gap: "gap", Unsent: "unsent", Joined: "joined", Left: "left",
 	Delivered: "delivered", Message: "message", Closed: "closed", Upgraded: "upgraded",
-	SentErr: "sent on stderr",
+	SentErr: "sent on stderr", Typed: "typed", Watched: "watched",
 }
 
 // String is the kind's name in JSON, on the command line and on the screen.
@@ -72,6 +74,7 @@ type eventJSON struct {
 	Number uint64          `json:"number"`
 	Time   string          `json:"time"`
 	Kind   string          `json:"kind"`
+	By     *string         `json:"by,omitempty"` // of Typed; the rest of its data follows
 	Text   *string         `json:"text,omitempty"`
 	Base64 *string         `json:"base64,omitempty"`
 	Value  json.RawMessage `json:"value,omitempty"`
@@ -86,16 +89,20 @@ func FormatTime(us int64) string { return time.UnixMicro(us).UTC().Format(TimeLa
 // valueKinds hold JSON in their data.
 func (k Kind) hasValue() bool {
 	switch k {
-	case Opened, Gap, Joined, Left, Delivered, Closed:
+	case Opened, Gap, Joined, Left, Delivered, Closed, Watched:
 		return true
 	}
 	return false
 }
 
 // MarshalJSON writes number, time, kind, and the data: as value where it is JSON, else as text where it is valid UTF-8,
-// else as base64. Text and base64 both give back the exact bytes.
+// else as base64. Text and base64 both give back the exact bytes. Of what was typed, by says by whom.
 func (e Event) MarshalJSON() ([]byte, error) {
 	out := eventJSON{Number: e.Number, Time: FormatTime(e.Time), Kind: e.Kind.String()}
+	if e.Kind == Typed && hasAuthor(e.Data) {
+		by, typed := SplitTyped(e.Data)
+		out.By, e.Data = &by, typed
+	}
 	switch {
 	case e.Kind.hasValue() && json.Valid(e.Data):
 		out.Value = e.Data
@@ -132,6 +139,9 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 		e.Data = []byte(*in.Text)
 	case in.Base64 != nil:
 		e.Data, err = base64.StdEncoding.DecodeString(*in.Base64)
+	}
+	if kind == Typed && in.By != nil {
+		e.Data = AppendTyped(nil, *in.By, e.Data)
 	}
 	return err
 }

@@ -25,6 +25,11 @@ func TestAnEventComesBackFromItsJSON(t *testing.T) {
 			Bytes: []byte{0x80}}.Append(nil)},
 		{Number: 7, Time: 6, Kind: session.Closed, Data: session.JSON(session.End{Time: 6, Cause: session.Kicked,
 			Reason: "a & b"})},
+		{Number: 8, Time: 7, Kind: session.Typed, Data: session.AppendTyped(nil, "ada", []byte("ls\x00\r"))},
+		{Number: 9, Time: 8, Kind: session.Typed, Data: session.AppendTyped(nil, "", []byte{0xff})},
+		{Number: 10, Time: 9, Kind: session.Typed, Data: []byte("by nobody")},
+		{Number: 11, Time: 9, Kind: session.Typed, Data: []byte("\xff\x00who")},
+		{Number: 12, Time: 9, Kind: session.Watched, Data: session.JSON(session.Watch{By: "ada", Types: true, Left: true})},
 	} {
 		b, err := json.Marshal(e)
 		if err != nil {
@@ -48,6 +53,7 @@ func TestAnEventShowsItsDataInTheFormThatFits(t *testing.T) {
 		{session.Event{Number: 2, Kind: session.Received, Data: []byte("hi")}, `"kind":"received","text":"hi"}`},
 		{session.Event{Number: 2, Kind: session.Sent, Data: []byte{0xff}}, `"kind":"sent","base64":"/w=="}`},
 		{session.Event{Number: 2, Kind: session.SentEnd}, `"kind":"sent end"}`},
+		{session.Event{Number: 2, Kind: session.Typed, Data: []byte("ada\x00ls\r")}, `"kind":"typed","by":"ada","text":"ls\r"}`},
 		{session.Event{Number: 2, Kind: session.Gap, Data: []byte(`{"events":1}`)}, `"kind":"gap","value":{"events":1}}`},
 		{session.Event{Number: 2, Kind: session.Gap, Data: []byte(`{"events`)}, `"kind":"gap","text":"{\"events"}`},
 	} {
@@ -72,7 +78,7 @@ func TestJSONThatIsNoEventIsRefused(t *testing.T) {
 
 func TestEveryKindHasANameOfItsOwn(t *testing.T) {
 	seen := map[string]bool{}
-	for k := session.Opened; k <= session.SentErr; k++ {
+	for k := session.Opened; k <= session.Watched; k++ {
 		name := k.String()
 		back, err := session.ParseKind(name)
 		if err != nil || back != k || seen[name] {
