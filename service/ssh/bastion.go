@@ -28,15 +28,15 @@ type Bastion struct {
 
 	mu          sync.Mutex
 	closed      bool
-	connections map[*connection]struct{} // that have signed in
-	logins      int                      // connections that have not
-	addresses   map[string]int           // connections of each
+	connections map[*connection]struct{}    // that have signed in
+	logins      map[transport.Conn]struct{} // connections that have not
+	addresses   map[string]int              // connections of each
 }
 
 // New makes a bastion whose sessions are the listener's.
 func New(l *hub.Listener, hostKeys []ssh.Signer, conf Config, logger *slog.Logger) *Bastion {
 	b := &Bastion{listener: l, hostKeys: hostKeys, logger: logger, connections: map[*connection]struct{}{},
-		addresses: map[string]int{}}
+		logins: map[transport.Conn]struct{}{}, addresses: map[string]int{}}
 	b.Configure(conf)
 	return b
 }
@@ -61,7 +61,7 @@ type doors struct {
 	socket  io.Closer
 }
 
-// Close stops listening, and lets nobody begin anything; connections end with their last session.
+// Close stops listening, and lets nobody in or begin anything; connections end with their last session.
 func (d *doors) Close() error {
 	err := d.socket.Close()
 	b := d.bastion
@@ -69,9 +69,12 @@ func (d *doors) Close() error {
 	b.closed = true
 	var idle []*connection
 	for c := range b.connections {
-		if c.channels == 0 {
+		if c.sessions == 0 {
 			idle = append(idle, c)
 		}
+	}
+	for conn := range b.logins {
+		conn.Close()
 	}
 	b.mu.Unlock()
 	for _, c := range idle {
@@ -89,12 +92,12 @@ func (b *Bastion) take(conn transport.Conn, done func()) {
 	switch {
 	case b.closed:
 		reason = "shutdown"
-	case conf.MaxLogins >= 0 && b.logins >= conf.MaxLogins:
+	case conf.MaxLogins >= 0 && len(b.logins) >= conf.MaxLogins:
 		reason = "too many logins"
 	case conf.MaxPerAddress >= 0 && b.addresses[address] >= conf.MaxPerAddress:
 		reason = "too many from one address"
 	default:
-		b.logins++
+		b.logins[conn] = struct{}{}
 		b.addresses[address]++
 		b.clients.Add(1)
 	}
@@ -123,18 +126,24 @@ func (b *Bastion) serve(conn transport.Conn, conf *Config) {
 	g := &gate{conf: conf, logger: b.logger}
 	conn.SetDeadline(time.Now().Add(conf.LoginTimeout))
 	sc, channels, requests, err := ssh.NewServerConn(conn, g.serverConfig(b.hostKeys))
+	var c *connection
 	b.mu.Lock()
-	b.logins--
+	delete(b.logins, conn)
+	closed := b.closed
+	if err == nil && !closed {
+		c = newConnection(b, sc, g.login)
+		b.connections[c] = struct{}{}
+	}
 	b.mu.Unlock()
-	if err != nil {
+	switch {
+	case closed:
+		b.listener.Refused("shutdown")
+		return
+	case err != nil:
 		b.turnedAway(conn, err)
 		return
 	}
 	conn.SetDeadline(time.Time{})
-	c := newConnection(b, sc, g.login)
-	b.mu.Lock()
-	b.connections[c] = struct{}{}
-	b.mu.Unlock()
 	c.serve(channels, requests)
 	b.mu.Lock()
 	delete(b.connections, c)

@@ -25,6 +25,10 @@ type channel struct {
 	voice   atomic.Pointer[hub.Session] // the same, for who may ask before admit has returned
 	over    chan struct{}               // closed when nothing moves bytes any more
 	left    chan struct{}               // closed when the client has closed its side
+	drained chan struct{}               // closed when nothing is received any more
+
+	moves atomic.Bool   // up has begun
+	moved atomic.Uint64 // pieces that it moved
 
 	out sync.Mutex // orders what is written to the client
 
@@ -43,9 +47,13 @@ type far interface {
 
 // admit makes the session of a channel. Run, or giveUp, must follow. Where a limit refuses it, the error is for the client.
 func (c *connection) admit(client ssh.Channel, name, terminal string) (*channel, error) {
-	ch := &channel{conn: c, client: client, over: make(chan struct{}), left: make(chan struct{})}
+	if !c.beginSession() {
+		return nil, errors.New("shutdown")
+	}
+	ch := &channel{conn: c, client: client, over: make(chan struct{}), left: make(chan struct{}), drained: make(chan struct{})}
 	s, err := c.bastion.listener.AdmitAs(ch, hub.About{Name: printable(name), Terminal: terminal})
 	if err != nil {
+		c.endSession()
 		return nil, errors.New(hub.RefusalText(err))
 	}
 	ch.session = s
@@ -74,6 +82,7 @@ func (ch *channel) run(work func() error) {
 	<-ch.session.Context().Done()
 	ch.part()
 	ch.session.Finish()
+	ch.conn.endSession()
 	<-ch.over // at the latest when the client's connection, and so that to the target, has ended
 }
 
@@ -90,10 +99,30 @@ func (ch *channel) endFor(err error) {
 	ch.session.EndWith(err)
 }
 
-// leave ends the session, if nobody has, when the client has closed its side of the channel.
+// leave ends the session, if nobody has, when the client has closed its side of the channel, and what it sent before has gone
+// on to the target.
 func (ch *channel) leave() {
 	close(ch.left)
+	ch.drain()
 	ch.hungUp()
+}
+
+// drain waits until all that the client sent is written to the target, as long as that takes any.
+func (ch *channel) drain() {
+	for before := uint64(0); ch.moves.Load(); before = ch.moved.Load() {
+		select {
+		case <-ch.drained:
+			return
+		case <-ch.conn.gone:
+			return
+		case <-ch.session.Context().Done():
+			return
+		case <-time.After(closeLimit):
+			if ch.moved.Load() == before {
+				return
+			}
+		}
+	}
 }
 
 // hungUp ends the session because the client's side of the channel is closed.

@@ -11,8 +11,7 @@ type Config struct {
 	Targets []Target
 	Banner  string // shown before anybody signs in
 	Jump    bool   // ssh -J to targets: a tunnel, of which only encrypted bytes can be recorded
-	// KickConnection has a kick, and any other end by hand or by a limit, close the whole connection of the client, with
-	// its other sessions.
+	// KickConnection has a kick close the whole connection of the client, with its other sessions.
 	KickConnection bool
 
 	LoginTimeout  time.Duration // from the connection to the end of signing in

@@ -24,6 +24,7 @@ type connection struct {
 
 	// guarded by bastion.mu
 	channels int
+	sessions int // that are not finished
 
 	mu       sync.Mutex
 	why      string    // it was closed from here
@@ -111,10 +112,28 @@ func (c *connection) takeChannel() bool {
 
 // channelEnded counts a channel that is over.
 func (c *connection) channelEnded() {
+	c.bastion.mu.Lock()
+	defer c.bastion.mu.Unlock()
+	c.channels--
+}
+
+// beginSession counts a session that is about to begin, or reports that none may any more.
+func (c *connection) beginSession() bool {
+	c.bastion.mu.Lock()
+	defer c.bastion.mu.Unlock()
+	if c.bastion.closed {
+		return false
+	}
+	c.sessions++
+	return true
+}
+
+// endSession counts a session that is finished: with the last one ends a connection that may begin no more.
+func (c *connection) endSession() {
 	b := c.bastion
 	b.mu.Lock()
-	c.channels--
-	last := b.closed && c.channels == 0
+	c.sessions--
+	last := b.closed && c.sessions == 0
 	b.mu.Unlock()
 	if last {
 		c.close()

@@ -160,13 +160,15 @@ func (ch *channel) relay(client ssh.Channel, asks <-chan *ssh.Request, f far, cl
 		client.Close()
 		return ch.session.Ended()
 	}
-	var up sync.WaitGroup
-	up.Go(func() { ch.up(f) })
-	err := ch.down(readEnd{f, ch}, nil, nil)
-	if err != nil {
+	ch.moves.Store(true)
+	go ch.up(f) // ends when the client's side is closed
+	if err := ch.down(readEnd{f, ch}, nil, nil); err != nil {
 		return err
 	}
-	up.Wait()
+	select {
+	case <-ch.drained:
+	case <-closed: // nothing that the client sends has a place to go any more
+	}
 	if closed == nil {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -50,7 +51,7 @@ func (e *HostKeyError) forPeople() string {
 type hosts struct {
 	target     *Target
 	check      ssh.HostKeyCallback
-	algorithms []string // that lead to a key which is known, so that the host shows that one; nil: any
+	algorithms []string // that lead to a key which is known, so that the host shows that one
 }
 
 // learning orders additions to files of known hosts, and the looks before them.
@@ -74,12 +75,13 @@ func knownHosts(t *Target) (*hosts, error) {
 		return nil, fmt.Errorf("known hosts: %w", err)
 	}
 	h := &hosts{target: t, check: check}
-	h.algorithms = h.preferred(files)
+	h.algorithms = h.preferred()
 	return h, nil
 }
 
-// preferred are the algorithms of the keys that are known of the target.
-func (h *hosts) preferred(files []string) []string {
+// preferred are the algorithms of the keys that are known of the target: certificates only where an authority is, since a host
+// that has one shows it to whoever takes it, and of another authority it is worth nothing.
+func (h *hosts) preferred() []string {
 	_, stranger, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil
@@ -90,12 +92,12 @@ func (h *hosts) preferred(files []string) []string {
 	}
 	var known *knownhosts.KeyError
 	if !errors.As(h.check(h.target.Address, probeAddr, probe.PublicKey()), &known) || len(known.Want) == 0 {
-		return nil // a certificate authority, or nothing
+		return []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSASHA512,
+			ssh.KeyAlgoRSASHA256}
 	}
 	var list []string
-	if hasAuthority(files) {
-		list = append(list, ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01,
-			ssh.CertAlgoRSASHA256v01, ssh.CertAlgoRSASHA512v01)
+	if slices.ContainsFunc(known.Want, isAuthority) {
+		list = append(list, certificates...)
 	}
 	for _, k := range known.Want {
 		if k.Key.Type() == ssh.KeyAlgoRSA {
@@ -110,13 +112,17 @@ func (h *hosts) preferred(files []string) []string {
 // probeAddr is no address of any line.
 var probeAddr = &net.TCPAddr{IP: net.IPv4zero}
 
-func hasAuthority(files []string) bool {
-	for _, file := range files {
-		if text, err := os.ReadFile(file); err == nil && bytes.Contains(text, []byte("@cert-authority")) {
-			return true
-		}
+var certificates = []string{ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01,
+	ssh.CertAlgoRSASHA256v01, ssh.CertAlgoRSASHA512v01}
+
+// isAuthority reports whether a key stands in its file as that of an authority.
+func isAuthority(k knownhosts.KnownKey) bool {
+	text, err := os.ReadFile(k.Filename)
+	if err != nil {
+		return false
 	}
-	return false
+	lines := bytes.Split(text, []byte("\n"))
+	return k.Line <= len(lines) && bytes.HasPrefix(bytes.TrimSpace(lines[k.Line-1]), []byte("@cert-authority"))
 }
 
 // callback is an ssh.HostKeyCallback.

@@ -20,7 +20,7 @@ func openWithPassword(t *testing.T) *house {
 	return open(t, func(l *switchboard.ListenerConfig) {
 		s := startStub(t, dirOf(l), "open sesame")
 		b := l.Bastion
-		b.Users[0].Targets = []string{"*"}
+		b.Users[0].Targets, b.Users[0].Forwarding = []string{"*"}, true
 		b.Targets = append(b.Targets, switchboard.BastionTarget{Name: "db1", Address: s.addr, User: "deploy", Enter: "password",
 			KnownHosts: []string{s.knownHosts}})
 	})

@@ -44,11 +44,13 @@ func (ch *channel) join(f far) bool {
 
 // up carries what the client sends to the target. Its end is no end of the session.
 func (ch *channel) up(f far) {
+	defer close(ch.drained)
 	err := pump(ch.client, func(p []byte) error {
 		if err := ch.session.RecordReceived(p); err != nil {
 			return err
 		}
 		_, err := f.Write(p)
+		ch.moved.Add(1)
 		return err
 	})
 	if err == nil && ch.session.Ended() == nil {

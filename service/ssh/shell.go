@@ -159,7 +159,7 @@ func (sh *shell) run(t *Target, r *ssh.Request) error {
 	if err != nil {
 		return err
 	}
-	ch.session.Note(fmt.Sprintf("at %s (%s) as %s, host key %s", t.Name, t.Address, t.login(c.login.user), up.key))
+	ch.session.Note(fmt.Sprintf("at %s (%s) as %s, host key %s", up.target.Name, up.target.Address, up.target.login(c.login.user), up.key))
 	target, requests, err := up.ssh.OpenChannel("session", nil)
 	if err != nil {
 		return refusal(up, err)
@@ -219,17 +219,15 @@ func (sh *shell) prepare(up *upstream, target ssh.Channel, r *ssh.Request) (ok b
 // carry moves bytes both ways until the target closes the channel.
 func (sh *shell) carry(up *upstream, target ssh.Channel, requests <-chan *ssh.Request) error {
 	ch := sh.ch
-	quiet, exited, closed := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	go func() { // ends when the client's side is closed
-		ch.up(target)
-		close(quiet)
-	}()
-	go func() { // ends with the channel
+	exited, closed := make(chan struct{}), make(chan struct{})
+	ch.moves.Store(true)
+	go ch.up(target) // ends when the client's side is closed
+	go func() {      // ends with the channel
 		sh.exits(requests, exited)
 		close(closed)
 	}()
 	err := ch.down(target, target.Stderr(), func() error {
-		ch.awaitExit(quiet, exited, closed)
+		ch.awaitExit(exited, closed)
 		return up.ended(closed, exited)
 	})
 	if err != nil {
@@ -265,7 +263,8 @@ const exitPatience = time.Second
 // awaitExit waits until a program that says no more has exited. A client that says no more either closes the channel as soon
 // as it knows, and could not be told the exit status any more. One that still speaks is told soon all the same: it may wait
 // for that.
-func (ch *channel) awaitExit(quiet, exited, closed <-chan struct{}) {
+func (ch *channel) awaitExit(exited, closed <-chan struct{}) {
+	quiet := ch.drained
 	patience := time.After(exitPatience)
 	for {
 		select {

@@ -62,12 +62,27 @@ func (s *stub) serve(conn net.Conn, config *ssh.ServerConfig) {
 	}
 	go ssh.DiscardRequests(requests)
 	for nc := range channels {
+		if nc.ChannelType() == "direct-tcpip" {
+			s.forward(nc)
+			continue
+		}
 		ch, requests, err := nc.Accept()
 		if err != nil {
 			return
 		}
 		go s.program(ch, requests)
 	}
+}
+
+// forward closes a connection once it has said something.
+func (s *stub) forward(nc ssh.NewChannel) {
+	ch, requests, err := nc.Accept()
+	if err != nil {
+		return
+	}
+	go ssh.DiscardRequests(requests)
+	ch.Write([]byte("bye"))
+	ch.Close()
 }
 
 func (s *stub) program(ch ssh.Channel, requests <-chan *ssh.Request) {

@@ -22,6 +22,7 @@ type upstream struct {
 	ssh    ssh.Conn
 	gone   chan struct{} // closed when the connection is
 	key    string        // of the host, for the record
+	agents chan struct{} // one in it for each time that the client's agent is being asked
 
 	mu  sync.Mutex
 	why string // it was closed from here
@@ -89,14 +90,16 @@ func (c *connection) dial(ctx context.Context, t *Target) (*upstream, error) {
 	if err != nil {
 		return nil, &entryError{session.Failed, err.Error(), t.Name + " cannot be entered now: its known hosts cannot be read"}
 	}
-	up := &upstream{client: c, target: t, gone: make(chan struct{})}
+	up := &upstream{client: c, target: t, gone: make(chan struct{}), agents: make(chan struct{}, maxAgents)}
 	config := &ssh.ClientConfig{User: t.login(c.login.user), ClientVersion: version, HostKeyAlgorithms: known.algorithms,
 		HostKeyCallback: func(host string, remote net.Addr, key ssh.PublicKey) error {
 			up.key = key.Type() + " " + ssh.FingerprintSHA256(key)
 			return known.callback(host, remote, key)
 		}}
+	ctx, cancel := context.WithTimeout(ctx, conf.DialTimeout)
+	defer cancel()
 	var done func()
-	if config.Auth, done, err = c.credentials(t); err != nil {
+	if config.Auth, done, err = c.credentials(ctx, t); err != nil {
 		return nil, err
 	}
 	defer done()
@@ -104,8 +107,6 @@ func (c *connection) dial(ctx context.Context, t *Target) (*upstream, error) {
 	if err != nil {
 		return nil, &entryError{session.Refused, err.Error(), err.Error()}
 	}
-	ctx, cancel := context.WithTimeout(ctx, conf.DialTimeout)
-	defer cancel()
 	conn, channels, requests, err := dialSSH(ctx, t.Address, config)
 	if err != nil {
 		release()
@@ -152,8 +153,8 @@ func dialSSH(ctx context.Context, address string, config *ssh.ClientConfig) (ssh
 	return sc, channels, requests, nil
 }
 
-// credentials are what the target is entered with. done is called when they have been used.
-func (c *connection) credentials(t *Target) (_ []ssh.AuthMethod, done func(), err error) {
+// credentials are what the target is entered with, until ctx ends. done is called when they have been used.
+func (c *connection) credentials(ctx context.Context, t *Target) (_ []ssh.AuthMethod, done func(), err error) {
 	done = func() {}
 	switch t.Enter {
 	case ByKey:
@@ -175,8 +176,13 @@ func (c *connection) credentials(t *Target) (_ []ssh.AuthMethod, done func(), er
 			text := "your agent cannot be asked: " + err.Error()
 			return nil, nil, &entryError{session.Refused, text, text}
 		}
-		go ssh.DiscardRequests(requests) // ends with the channel
-		return []ssh.AuthMethod{ssh.PublicKeysCallback(agent.NewClient(channel).Signers)}, func() { channel.Close() }, nil
+		go ssh.DiscardRequests(requests)                           // ends with the channel
+		stop := context.AfterFunc(ctx, func() { channel.Close() }) // an agent may wait for a person
+		return []ssh.AuthMethod{ssh.PublicKeysCallback(agent.NewClient(channel).Signers)}, func() {
+			if stop() {
+				channel.Close()
+			}
+		}, nil
 	}
 	password := c.login.password
 	return []ssh.AuthMethod{ssh.Password(password),
@@ -226,12 +232,23 @@ func (u *upstream) channels(channels <-chan ssh.NewChannel) {
 		case "forwarded-tcpip":
 			u.client.openForwarded(nc, u)
 		case agentChannel:
-			go u.openAgent(nc) // ends with the channel
+			select {
+			case u.agents <- struct{}{}:
+				go func() { // ends with the channel
+					u.openAgent(nc)
+					<-u.agents
+				}()
+			default:
+				nc.Reject(ssh.ResourceShortage, "the agent is asked too often at once")
+			}
 		default:
 			nc.Reject(ssh.UnknownChannelType, "not offered here")
 		}
 	}
 }
+
+// maxAgents is how often a target may ask the client's agent at once.
+const maxAgents = 64
 
 // closeLimit is how long a channel, or whoever is stuck in it, may take to end before its connection is closed.
 const closeLimit = 5 * time.Second
