@@ -12,18 +12,6 @@ import (
 	"github.com/switchboard-relay/switchboard/session"
 )
 
-// paper is a screen that remembers all that was written on it: the simplest snapshot that there is.
-type paper struct {
-	text       []byte
-	cols, rows int
-}
-
-func (p *paper) Write(b []byte) (int, error) { p.text = append(p.text, b...); return len(b), nil }
-func (p *paper) Resize(cols, rows int)       { p.cols, p.rows = cols, rows }
-func (p *paper) AppendSnapshot(b []byte) ([]byte, bool) {
-	return append(append(b, "\x1bc"...), p.text...), true
-}
-
 // A frame must be as the documents of the protocol show it.
 func TestFramesOfALiSAreThoseOfTheProtocol(t *testing.T) {
 	theme := bytes.Repeat([]byte{1, 2, 3}, 10)
@@ -59,11 +47,11 @@ func TestFramesOfALiSAreThoseOfTheProtocol(t *testing.T) {
 	}
 }
 
-// stream is what a viewer gets who joins before the event with a number, a line for each message.
-func stream(t *testing.T, events []session.Event, join uint64, terminal export.Screen) string {
+// stream is what a viewer gets who joins behind an event, a line for each message.
+func stream(t *testing.T, events []session.Event, join uint64, size session.Size, screen string) string {
 	t.Helper()
 	var out strings.Builder
-	a := export.NewAlis(session.Size{Cols: 100, Rows: 30}, start, terminal, true, func(m []byte) error {
+	a := export.NewAlis(start, true, func(m []byte) error {
 		if string(m) == export.AlisMagic {
 			out.WriteString("magic\n")
 			return nil
@@ -75,22 +63,23 @@ func stream(t *testing.T, events []session.Event, join uint64, terminal export.S
 		fmt.Fprintf(&out, "%q %d +%d %s %q %d\n", rune(f.Kind), f.ID, f.Time, f.Size, f.Text, f.Status)
 		return nil
 	})
-	for _, e := range events {
-		if e.Number == join {
-			if err := a.Join(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := a.Event(e); err != nil {
-			t.Fatal(err)
-		}
+	at := int64(start)
+	for _, e := range events[:join] {
+		at = e.Time
+	}
+	err := a.Join(size, at, []byte(screen))
+	for _, e := range events[join:] {
+		err = errors.Join(err, a.Event(e))
+	}
+	if err = errors.Join(err, a.End()); err != nil {
+		t.Fatal(err)
 	}
 	return out.String()
 }
 
 func TestAViewerOfALiSWhoJoinsLateSeesTheTerminalAndWhatFollows(t *testing.T) {
 	events := shell()
-	if got, want := stream(t, events, 1, nil), `magic
+	if got, want := stream(t, events, 0, session.Size{Cols: 100, Rows: 30}, ""), `magic
 '\x01' 0 +0 100x30 "" 0
 'o' 1 +1000400 0x0 "$ " 0
 'i' 2 +1000400 0x0 "l" 0
@@ -106,19 +95,28 @@ func TestAViewerOfALiSWhoJoinsLateSeesTheTerminalAndWhatFollows(t *testing.T) {
 `; got != want {
 		t.Errorf("from the beginning: got\n%s\nwant\n%s", got, want)
 	}
-	terminal := &paper{}
-	if got, want := stream(t, events, 9, terminal), `magic
-'\x01' 6 +7002800 120x40 "\x1bc$ 温�\"" 0
-'o' 7 +1000400 0x0 "never" 0
-`; !strings.HasPrefix(got, want) || terminal.cols != 120 {
+	if got, want := stream(t, events, 8, session.Size{Cols: 120, Rows: 40}, "\x1bc$ 温\""), `magic
+'\x01' 0 +7002800 120x40 "\x1bc$ 温\"" 0
+'o' 1 +1000400 0x0 "never" 0
+`; !strings.HasPrefix(got, want) {
 		t.Errorf("late: got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestAViewerOfALiSWhoJoinsWithinACharacterSeesIt(t *testing.T) {
+	if got, want := stream(t, shell(), 2, session.DefaultSize, "\x1bc$ \xe6\xb8"), `magic
+'\x01' 0 +1000400 80x24 "\x1bc$ " 0
+'i' 1 +1000400 0x0 "l" 0
+'o' 2 +1000400 0x0 "温�\"" 0
+`; !strings.HasPrefix(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
 func TestAViewerOfALiSWhoIsGoneIsSentNothingMore(t *testing.T) {
 	gone, calls := errors.New("gone"), 0
-	a := export.NewAlis(session.DefaultSize, start, nil, false, func([]byte) error { calls++; return gone })
-	if err := a.Join(); !errors.Is(err, gone) {
+	a := export.NewAlis(start, false, func([]byte) error { calls++; return gone })
+	if err := a.Join(session.DefaultSize, start, nil); !errors.Is(err, gone) {
 		t.Errorf("join: %v", err)
 	}
 	if err := a.Event(session.Event{Kind: session.Sent, Data: []byte("x")}); !errors.Is(err, gone) || calls != 1 {

@@ -12,47 +12,45 @@ type Screen interface {
 	AppendSnapshot(dst []byte) (_ []byte, ok bool)
 }
 
-// Alis makes the messages of ALiS of a session's events. Those before Join are not sent: a terminal shows what they led to.
-// It is for one goroutine.
+// Alis makes the messages of ALiS of a session's events, from any of them on. It is for one goroutine.
 type Alis struct {
 	screen *screen
 	to     *alisPlayer
 }
 
-// NewAlis begins a stream of a session with a size and a start (Unix µs). Who has no terminal to draw from joins before the
-// first event. What was received is sent if input says so. A message is borrowed by send, whose first error is the last call.
-func NewAlis(size session.Size, start int64, terminal Screen, input bool, send func(message []byte) error) *Alis {
-	to := &alisPlayer{size: size, terminal: terminal, send: send}
-	return &Alis{to: to, screen: newScreen(to, input, &about{start: start, size: size})}
+// NewAlis begins a stream of a session with a start (Unix µs). What was received is sent if input says so. A message is
+// borrowed by send, whose first error is the last call.
+func NewAlis(start int64, input bool, send func(message []byte) error) *Alis {
+	to := &alisPlayer{send: send}
+	return &Alis{to: to, screen: newScreen(to, input, &about{start: start})}
 }
 
-// Join sends the beginning: AlisMagic, and the terminal as it is now. Called again it draws the terminal anew, for a viewer
-// who has missed something.
-func (a *Alis) Join() error {
+// Join has the viewer's terminal begin: with a size, behind an event of a time (Unix µs), and with what brings it into its state
+// there. Called again it begins anew, for a viewer who has missed something.
+func (a *Alis) Join(size session.Size, at int64, screen []byte) error {
 	if !a.to.joined {
 		a.to.joined = true
 		a.to.message([]byte(AlisMagic))
 	}
-	a.to.join(a.screen.at)
+	a.screen.at = max(at-a.screen.about.start, 0)
+	a.to.join(a.screen.at, size, screen)
 	return a.to.err
 }
 
-// Event takes an event, and sends it if the viewer has joined. The last one ends the stream, and with it asciinema's player
-// drops what it has buffered and not shown yet: who wants that seen waits a moment with it. The error is that of send.
+// Event sends an event. The error is that of send.
 func (a *Alis) Event(e session.Event) error {
 	if e.Kind == session.Closed {
-		a.closed(e)
-		return a.to.err
+		a.screen.about.exit = exitOf(e.Data)
 	}
 	a.screen.event(e)
 	return a.to.err
 }
 
-// closed ends the stream.
-func (a *Alis) closed(e session.Event) {
-	a.screen.event(e)
-	a.screen.about.exit = exitOf(e.Data)
+// End ends the stream, with the exit status if one was told. With it asciinema's player drops what it has buffered and not shown
+// yet: who wants that seen waits a moment.
+func (a *Alis) End() error {
 	a.screen.end()
+	return a.to.err
 }
 
 // alisPlayer is the player that sends frames.
@@ -60,8 +58,6 @@ type alisPlayer struct {
 	send     func([]byte) error
 	joined   bool
 	err      error
-	terminal Screen // nil: there is none to draw from
-	size     session.Size
 	id       uint64
 	at       int64 // of the frame before, µs since the start
 	decoders [2]Decoder
@@ -76,14 +72,11 @@ func (p *alisPlayer) message(b []byte) {
 	}
 }
 
-// join draws the terminal. While that cannot be done, which is in the midst of a very long sequence, it stays blank.
-func (p *alisPlayer) join(at int64) {
-	init := AlisFrame{Kind: AlisInit, ID: p.id, Time: uint64(max(at, 0)), Size: p.size}
-	if p.terminal != nil {
-		if text, ok := p.terminal.AppendSnapshot(nil); ok {
-			init.Text = string(lossy(text))
-		}
-	}
+// join sends a beginning. A character of which only a part was sent is held back.
+func (p *alisPlayer) join(at int64, size session.Size, screen []byte) {
+	p.decoders = [2]Decoder{}
+	whole, _ := p.decoders[0].Take(screen)
+	init := AlisFrame{Kind: AlisInit, ID: p.id, Time: uint64(at), Size: size, Text: string(lossy(whole))}
 	p.message(init.Append(nil))
 	p.at = at
 }
@@ -105,9 +98,6 @@ func (p *alisPlayer) output(at int64, data []byte) {
 }
 
 func (p *alisPlayer) shown(at int64, text []byte) {
-	if p.terminal != nil {
-		p.terminal.Write(text)
-	}
 	p.frame(at, AlisFrame{Kind: AlisOutput, Text: string(text)})
 }
 
@@ -122,10 +112,6 @@ func (p *alisPlayer) typed(at int64, text []byte) {
 }
 
 func (p *alisPlayer) resize(at int64, size session.Size) {
-	p.size = size
-	if p.terminal != nil {
-		p.terminal.Resize(size.Cols, size.Rows)
-	}
 	p.frame(at, AlisFrame{Kind: AlisResize, Size: size})
 }
 

@@ -12,6 +12,18 @@ import (
 	"github.com/switchboard-relay/switchboard/session"
 )
 
+// paper is a screen that remembers all that was written on it: the simplest snapshot that there is.
+type paper struct {
+	text       []byte
+	cols, rows int
+}
+
+func (p *paper) Write(b []byte) (int, error) { p.text = append(p.text, b...); return len(b), nil }
+func (p *paper) Resize(cols, rows int)       { p.cols, p.rows = cols, rows }
+func (p *paper) AppendSnapshot(b []byte) ([]byte, bool) {
+	return append(append(b, "\x1bc"...), p.text...), true
+}
+
 // segmentedIndex and segment are what asciinema's player makes of the files.
 type segmentedIndex struct {
 	Version  int

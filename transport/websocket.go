@@ -17,6 +17,7 @@ type WebSocketOptions struct {
 	WriteLimit int         // bytes that may wait for the far end; 1 MiB
 	OnFailed   func(error) // called once, in a goroutine of its own, if what waits cannot be written
 	RemoteAddr net.Addr    // where the far end is, behind a proxy; default the connection's
+	Protocol   string      // the subprotocol that is agreed to, one of those that were offered; none if it is empty
 }
 
 const (
@@ -49,7 +50,11 @@ type WebSocket struct {
 // returns, and nothing of net/http stays. If it fails, the request has been answered. Whether the request's origin may
 // connect is the caller's to check. There is no compression.
 func UpgradeWebSocket(w http.ResponseWriter, r *http.Request, opt WebSocketOptions) (*WebSocket, error) {
-	raw, rw, _, err := ws.HTTPUpgrader{Timeout: handshakeLimit}.Upgrade(r, w)
+	upgrader := ws.HTTPUpgrader{Timeout: handshakeLimit}
+	if opt.Protocol != "" {
+		upgrader.Protocol = func(offered string) bool { return offered == opt.Protocol }
+	}
+	raw, rw, _, err := upgrader.Upgrade(r, w)
 	if err != nil {
 		if raw != nil {
 			raw.Close()

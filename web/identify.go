@@ -28,6 +28,9 @@ func (s *server) sender(r *http.Request) (auth.Identity, error) {
 		}
 		return auth.Identity{}, errNoToken
 	}
+	if takesPass(r) {
+		return s.passHolder(r)
+	}
 	c, known := s.cookie(r)
 	switch {
 	case !known:

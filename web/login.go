@@ -170,12 +170,8 @@ func (s *server) link(w http.ResponseWriter, r *http.Request) error {
 	if code == "" {
 		return errNoToken // taken away just now
 	}
-	scheme := "http://"
-	if c, ok := s.cookie(r); isOverTLS(r) || ok && c.secure {
-		scheme = "https://"
-	}
 	s.Logger.Info("a link that signs in was made", "by", who(r).Name)
-	writeJSON(w, http.StatusOK, map[string]any{"url": scheme + r.Host + LinkPath(code), "code": code,
+	writeJSON(w, http.StatusOK, map[string]any{"url": s.address(r) + LinkPath(code), "code": code,
 		"expires": expires.UnixMicro()})
 	return nil
 }

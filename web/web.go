@@ -4,6 +4,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/auth"
@@ -40,6 +42,8 @@ type Options struct {
 	// Secret is the administrator's token: the console's cookies are sealed with it. Empty: no console is served.
 	Secret string
 
+	Seal string // passes are sealed with it, which is as long as a token; empty: they end with the handler
+
 	MaxImport   int64 // bytes of a recording of another program; 0: 1 GiB
 	Retention   hub.Retention
 	SampleEvery time.Duration // between samples of the history; 0: 10 s
@@ -47,16 +51,19 @@ type Options struct {
 
 type server struct {
 	Options
-	pace     pace
-	past     history
-	rising   rising
-	viewers  *viewers
-	cookies  *auth.Cookies // nil: no console is served
-	codes    *auth.Codes
-	failures failures
-	guests   guests
-	imports  chan struct{} // holds a value for each that is under way
-	running  runListener
+	pace        pace
+	past        history
+	rising      rising
+	viewers     *viewers
+	cookies     *auth.Cookies // nil: no console is served
+	codes       *auth.Codes
+	failures    failures
+	guests      guests
+	imports     chan struct{} // holds a value for each that is under way
+	running     runListener
+	alisViewers atomic.Int64
+	passes      *auth.Passes
+	life        context.Context // ends when the handler closes
 
 	onChange func(id session.ID, what string) // fixed after New
 }
@@ -78,7 +85,8 @@ type route struct {
 type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
-var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, screenRoutes, roomRoutes, serverRoutes, loginRoutes,
+var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, screenRoutes, passRoutes,
+	alisRoutes, roomRoutes, serverRoutes, loginRoutes,
 	runRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
@@ -114,6 +122,9 @@ func New(opt Options) *Handler {
 	}
 	s := &server{Options: opt, codes: auth.NewCodes(opt.Auth),
 		imports: make(chan struct{}, importsAtOnce), past: history{every: cmp.Or(opt.SampleEvery, historyEvery)}}
+	ctx, stop := context.WithCancel(context.Background())
+	s.life = ctx
+	s.passes = auth.NewPasses(opt.Auth, cmp.Or(opt.Seal, rand.Text()))
 	mux := http.NewServeMux()
 	if opt.Secret != "" {
 		s.cookies = auth.NewCookies(opt.Auth, opt.Secret)
@@ -135,7 +146,6 @@ func New(opt Options) *Handler {
 	s.onChange = s.viewers.changed
 	mux.HandleFunc(viewersPath, s.viewers.serve)
 	mux.HandleFunc("/", s.unknown(mux))
-	ctx, stop := context.WithCancel(context.Background())
 	h := &Handler{Handler: s.fenced(mux), server: s, stop: stop}
 	h.chores.Go(func() { s.past.keep(ctx, s.read) })
 	return h
@@ -240,6 +250,10 @@ func (s *server) guarded(role auth.Role, serve handler) http.HandlerFunc {
 			return
 		}
 		s.renew(w, r, id)
+		if takesPass(r) { // there is nothing in it of who sits at the browser
+			w.Header().Set("Access-Control-Allow-Origin", "*")
+			w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+		}
 		if !id.Role.Includes(role) {
 			err := fmt.Errorf("the token %q has the role %s; this needs %s", id.Name, id.Role, role)
 			writeError(w, http.StatusForbidden, err)
@@ -296,7 +310,7 @@ func statusOf(err error) (int, error) {
 		return http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes: %s", tooLarge.Limit, less)
 	case errors.As(err, &request):
 		return http.StatusBadRequest, err
-	case errors.Is(err, errNoToken), errors.Is(err, errNoSignIn):
+	case errors.Is(err, errNoToken), errors.Is(err, errNoSignIn), errors.Is(err, errPass):
 		return http.StatusUnauthorized, err
 	case errors.Is(err, errForeignPage), errors.Is(err, errForbidden):
 		return http.StatusForbidden, err

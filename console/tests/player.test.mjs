@@ -1,6 +1,9 @@
 // Other programs are the judges of the formats that they play: asciinema's player plays what is exported.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import http from 'node:http';
+import net from 'node:net';
 import path from 'node:path';
 import test from 'node:test';
 import { House, openBrowser, openPage, patience, story } from './house.mjs';
@@ -17,25 +20,36 @@ const demo = `{"version":2,"width":60,"height":10,"timestamp":1700000000,"title"
 
 const bundle = path.join(import.meta.dirname, '../node_modules/asciinema-player/dist/bundle');
 
-/** A page in which asciinema's player has the file, paused at a time. */
-async function play(t, browser, file, options = {}) {
+/** A page of another server in which asciinema's player has the file. */
+const play = (t, browser, file, options = {}) => playFrom(t, browser, { url: '/file', ...options }, { preload: true }, file);
+
+/** The same of any source. */
+async function playFrom(t, browser, source, options = {}, file = undefined) {
   const page = await openPage(t, browser);
-  await page.route('http://player.test/**', async (route) => {
-    const name = new URL(route.request().url()).pathname.slice(1);
+  page.sockets = 0;
+  page.on('websocket', () => page.sockets++);
+  const server = http.createServer(async (request, answer) => {
+    const name = request.url.slice(1);
     const types = { '': 'text/html', 'player.js': 'text/javascript', 'player.css': 'text/css' };
     const body = {
       '': '<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="player.css"><script src="player.js"></script><div id="here"></div>',
       'player.js': await readFile(path.join(bundle, 'asciinema-player.min.js')),
       'player.css': await readFile(path.join(bundle, 'asciinema-player.css')),
       'favicon.ico': '',
-      file: await readFile(file),
+      file: file && (await readFile(file)),
     }[name];
-    await route.fulfill({ contentType: types[name] ?? 'application/octet-stream', body });
+    answer.setHeader('Content-Type', types[name] ?? 'application/octet-stream');
+    answer.end(body);
   });
-  await page.goto('http://player.test/');
-  await page.evaluate((options) => {
-    window.player = AsciinemaPlayer.create({ url: '/file', ...options }, document.getElementById('here'), { preload: true, logger: console });
-  }, options);
+  t.after(() => server.close());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  await page.evaluate(
+    ([source, options]) => {
+      window.player = AsciinemaPlayer.create(source, document.getElementById('here'), { logger: console, ...options });
+    },
+    [source, options],
+  );
   return page;
 }
 
@@ -72,6 +86,41 @@ test("asciinema's player plays what is exported", async (t) => {
       await shows(page, 'the last line of 12 end');
     });
   }
+});
+
+/** A pass for a session, as an operator makes it. */
+async function passFor(h, id) {
+  const token = (await readFile(path.join(h.folder, 'data/token'), 'utf8')).trim();
+  const r = await fetch(`${h.url}/api/v1/sessions/${id}/passes`, { method: 'POST', headers: { Authorization: `Bearer ${token}` } });
+  assert.ok(r.ok, await r.clone().text());
+  return r.json();
+}
+
+/** What the player's screen shows, row by row. */
+const screen = (page) => page.evaluate(() => [...document.querySelectorAll('.ap-term-text .ap-line')].map((l) => l.textContent.trimEnd()));
+
+test("asciinema's player follows a live session, and is told when it ends", async (t) => {
+  const browser = await openBrowser(t);
+  const upstream = net.createServer();
+  t.after(() => upstream.close());
+  await once(upstream.listen(0, '127.0.0.1'), 'listening');
+  const h = await House.open(t, { shell: { service: 'relay', upstream: `tcp://127.0.0.1:${upstream.address().port}`, terminal: '40x5' } });
+  const [[program], client] = await Promise.all([once(upstream, 'connection'), h.dial('shell')]);
+  program.write('\x1b[1;31mfirst\x1b[0m\r\n温度 é 😀\x1b[4;3Hbelow');
+  await client.hears('below');
+  const session = await h.sessionOf(client);
+  const { alis } = await passFor(h, session.id);
+  const page = await playFrom(t, browser, { driver: 'websocket', url: alis }, { autoPlay: true });
+  await shows(page, 'below');
+  assert.deepEqual(await screen(page), ['first', '温度 é 😀', '', '  below', '']);
+  program.write('\x1b[2J\x1b[Hsecond');
+  await shows(page, 'second');
+  assert.deepEqual(await screen(page), ['second', '', '', '', '']);
+  program.write('\r\nlast words');
+  program.end();
+  await page.getByText('The session has ended').waitFor();
+  assert.deepEqual(await screen(page), ['second', 'last words', '', '', '']);
+  assert.equal(page.sockets, 1, 'the player came again');
 });
 
 test('the console offers those formats of sessions that have a terminal', async (t) => {

@@ -108,3 +108,35 @@ func TestNoOtherCookieLetsAnybodyIn(t *testing.T) {
 		}
 	}
 }
+
+func TestAPassIsForOneThingAlone(t *testing.T) {
+	a := people(t)
+	p := NewPasses(a, "secret")
+	pass := p.Make("bob. 王", "session x", later)
+	if id, ok := p.Check(pass, "session x", now); !ok || id != (Identity{"bob. 王", Operator}) {
+		t.Errorf("Check(%q) = %v, %v; want bob, operator", pass, id, ok)
+	}
+	for _, thing := range []string{"session y", "session ", ""} {
+		if id, ok := p.Check(pass, thing, now); ok {
+			t.Errorf("for %q as well: lets in %v", thing, id)
+		}
+	}
+	if id, ok := p.Check(pass, "session x", later); ok {
+		t.Errorf("when it has expired: lets in %v", id)
+	}
+	if id, ok := NewPasses(a, "another").Check(pass, "session x", now); ok {
+		t.Errorf("with another secret: lets in %v", id)
+	}
+	if id, _, ok := NewCookies(a, "secret").Check(p.Make("ann", "", later), now); ok {
+		t.Errorf("as a cookie: lets in %v", id)
+	}
+	if err := a.Replace([]Token{{"bob. 王", Operator, Hash("another")}}); err != nil {
+		t.Fatal(err)
+	}
+	if id, ok := p.Check(pass, "session x", now); ok {
+		t.Errorf("with a token that has changed: lets in %v", id)
+	}
+	if pass := p.Make("cid", "session x", later); pass != "" {
+		t.Errorf("a pass of nobody's: %q", pass)
+	}
+}
