@@ -24,6 +24,12 @@ const (
 	unitMiB   = 32 // of the file that programs write over and over
 )
 
+// passed is what passed in a round, how long that took, and the CPU of OpenSSH's client for it.
+type passed struct {
+	bytes        int64
+	took, client time.Duration
+}
+
 // output is how fast what a program writes comes through.
 func (b *bench) output() error {
 	data := benchkit.Random(unitMiB << 20)
@@ -32,18 +38,21 @@ func (b *bench) output() error {
 		return err
 	}
 	times := max(1, *mib/unitMiB)
-	return b.compare("a program's output", func(way string) (int64, time.Duration, error) {
+	return b.compare("a program's output", func(way string) (passed, error) {
 		cmd := b.command(way, "ssh", "127.0.0.1", "cat"+strings.Repeat(" "+file, times))
 		out, err := cmd.StdoutPipe()
 		if err != nil {
-			return 0, 0, err
+			return passed{}, err
 		}
 		unix.FcntlInt(out.(*os.File).Fd(), unix.F_SETPIPE_SZ, 1<<20) // it may be refused: then it is smaller for all
 		if err := cmd.Start(); err != nil {
-			return 0, 0, err
+			return passed{}, err
 		}
 		n, took, err := take(out, data)
-		return n, took, errors.Join(err, cmd.Wait())
+		if err = errors.Join(err, cmd.Wait()); err != nil {
+			return passed{}, err
+		}
+		return passed{n, took, cmd.ProcessState.SystemTime() + cmd.ProcessState.UserTime()}, nil
 	})
 }
 
@@ -84,18 +93,19 @@ func (b *bench) files() error {
 		{"scp to the target", from, "127.0.0.1:" + to},
 		{"scp from the target", "127.0.0.1:" + from, to},
 	} {
-		err := b.compare(c.name, func(way string) (int64, time.Duration, error) {
+		err := b.compare(c.name, func(way string) (passed, error) {
 			os.Remove(to) // it need not be there
+			cmd := b.command(way, "scp", "-q", c.source, c.goal)
 			began := time.Now()
-			if err := b.command(way, "scp", "-q", c.source, c.goal).Run(); err != nil {
-				return 0, 0, err
+			if err := cmd.Run(); err != nil {
+				return passed{}, err
 			}
 			took := time.Since(began)
 			got, err := os.ReadFile(to)
 			if err == nil && !bytes.Equal(got, data) {
 				err = errors.New("the file that came differs from that which was sent")
 			}
-			return int64(len(got)), took, err
+			return passed{int64(len(got)), took, cmd.ProcessState.SystemTime() + cmd.ProcessState.UserTime()}, err
 		})
 		if err != nil {
 			return err
@@ -104,35 +114,21 @@ func (b *bench) files() error {
 	return nil
 }
 
+// found is what was found of a way: bytes a second, and CPU in seconds a byte.
+type found struct{ rate, client, middle, target benchkit.Series }
+
 // compare has something pass each way in turns.
-func (b *bench) compare(what string, pass func(way string) (int64, time.Duration, error)) error {
-	rate := map[string]benchkit.Series{}
-	cost := map[string]benchkit.Series{} // our server's CPU, seconds a byte
+func (b *bench) compare(what string, pass func(way string) (passed, error)) error {
+	all := map[string]*found{}
+	for _, way := range ways {
+		all[way] = &found{}
+	}
 	for round := range *rounds {
 		for _, way := range ways {
 			b.Progress("%s, round %d of %d: %s", what, round+1, *rounds, way)
-			wait := func() {}
-			if way == bastion || way == unwritten {
-				wait = b.server.Profile(strings.ReplaceAll(what+"-"+way, " ", "-"), time.Second)
-			}
-			spent, err := benchkit.CPU(b.server.PID())
-			if err != nil {
-				return err
-			}
-			n, took, err := pass(way)
-			wait()
-			if err != nil {
+			if err := b.once(all[way], what, way, pass); err != nil {
 				return fmt.Errorf("%s, %s: %w", what, way, err)
 			}
-			if err := b.settle(way, n); err != nil {
-				return fmt.Errorf("%s, %s: %w", what, way, err)
-			}
-			now, err := benchkit.CPU(b.server.PID())
-			if err != nil {
-				return err
-			}
-			rate[way] = append(rate[way], float64(n)/took.Seconds())
-			cost[way] = append(cost[way], (now-spent).Seconds()/float64(n)*1e9)
 		}
 	}
 	for _, way := range ways[1:] {
@@ -140,10 +136,59 @@ func (b *bench) compare(what string, pass func(way string) (int64, time.Duration
 		if way == bastion {
 			target = benchkit.RatioAtLeast(bulkRatio)
 		}
-		b.Add(benchkit.Row{Name: what + ", " + way, Ours: rate[way], Peer: rate[direct], PeerName: direct, Unit: benchkit.GBPerSec, Target: target})
+		b.Add(benchkit.Row{Name: what + ", " + way, Ours: all[way].rate, Peer: all[direct].rate, PeerName: direct, Unit: megabytes, Target: target})
 	}
-	b.Note("%s: the server's CPU was %.2f ns a byte with a recording, %.2f without.", what, cost[bastion].Median(), cost[unwritten].Median())
+	for _, way := range ways {
+		f := all[way]
+		b.Note("%s, %s: CPU of OpenSSH's client %.2f ns a byte, between %.2f, of OpenSSH's server %.2f.", what, way,
+			f.client.Median()*1e9, f.middle.Median()*1e9, f.target.Median()*1e9)
+	}
 	return nil
+}
+
+var megabytes benchkit.Unit = func(v float64) string { return fmt.Sprintf("%.0f MB/s", v/1e6) }
+
+func (b *bench) once(into *found, what, way string, pass func(way string) (passed, error)) error {
+	wait := func() {}
+	middle := b.server.PID()
+	switch way {
+	case bare:
+		middle = b.proxy.PID()
+	case bastion, unwritten:
+		wait = b.server.Profile(strings.NewReplacer(" ", "-", "'", "", ",", "").Replace(what+" "+way), 2*time.Second)
+	}
+	before, err := b.spent(middle)
+	if err != nil {
+		return err
+	}
+	p, err := pass(way)
+	wait()
+	if err == nil {
+		err = b.settle(way, p.bytes)
+	}
+	if err != nil {
+		return err
+	}
+	var after [2]time.Duration
+	err = benchkit.Until(b.Context, 10*time.Second, "OpenSSH's server has ended the session", func() (bool, error) {
+		after, err = b.spent(middle)
+		return after[1] > before[1], err
+	})
+	each := func(d time.Duration) float64 { return d.Seconds() / float64(p.bytes) }
+	into.rate = append(into.rate, float64(p.bytes)/p.took.Seconds())
+	into.client = append(into.client, each(p.client))
+	into.middle = append(into.middle, each(after[0]-before[0]))
+	into.target = append(into.target, each(after[1]-before[1]))
+	return err
+}
+
+// spent is the CPU that was spent between client and target, and at the target.
+func (b *bench) spent(middle int) (d [2]time.Duration, err error) {
+	if d[0], err = benchkit.CPU(middle); err != nil {
+		return d, err
+	}
+	d[1], err = benchkit.ReapedCPU(b.target.PID())
+	return d, err
 }
 
 // settle waits until the session that just passed is over and, if it is on record, holds it to what passed, reads it back

@@ -46,6 +46,7 @@ type bench struct {
 	*benchkit.Run
 	target *benchkit.SSHD
 	server *benchkit.Server
+	proxy  *benchkit.Child
 	addrs  map[string]string // of each way
 }
 
@@ -82,12 +83,11 @@ func (b *bench) prepare() error {
 	if b.target, err = b.SSHD(); err != nil || b.target == nil {
 		return err
 	}
-	proxy, err := b.Spawn(bareRole)
-	if err != nil {
+	if b.proxy, err = b.Spawn(bareRole); err != nil {
 		return err
 	}
 	var at bareOrder
-	if err := proxy.Call(bareOrder{Addr: b.target.Addr, User: b.target.User, Key: b.target.Key}, &at); err != nil {
+	if err := b.proxy.Call(bareOrder{Addr: b.target.Addr, User: b.target.User, Key: b.target.Key}, &at); err != nil {
 		return err
 	}
 	b.addrs = map[string]string{direct: b.target.Addr, bastion: benchkit.FreeAddr("tcp"), unwritten: benchkit.FreeAddr("tcp"), bare: at.Addr}

@@ -76,20 +76,26 @@ func Busy(cpu int) (time.Duration, error) {
 const ticksPerSecond = 100 // USER_HZ, the same on every Linux
 
 // CPU is the processor time that a process has used, in user and system mode.
-func CPU(pid int) (time.Duration, error) {
+func CPU(pid int) (time.Duration, error) { return processorTime(pid, 11) }
+
+// ReapedCPU is the processor time of those of a process's children that have ended, and of theirs.
+func ReapedCPU(pid int) (time.Duration, error) { return processorTime(pid, 13) }
+
+// processorTime is the sum of two fields of /proc/PID/stat, counted from the one behind the name.
+func processorTime(pid, field int) (time.Duration, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
 	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
-	if len(fields) < 13 {
+	if len(fields) < field+2 {
 		return 0, fmt.Errorf("/proc/%d/stat: %q", pid, b)
 	}
-	user, err := strconv.ParseInt(string(fields[11]), 10, 64)
+	user, err := strconv.ParseInt(string(fields[field]), 10, 64)
 	if err != nil {
 		return 0, err
 	}
-	system, err := strconv.ParseInt(string(fields[12]), 10, 64)
+	system, err := strconv.ParseInt(string(fields[field+1]), 10, 64)
 	return time.Duration(user+system) * time.Second / ticksPerSecond, err
 }
 

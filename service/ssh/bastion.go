@@ -125,7 +125,7 @@ func (b *Bastion) serve(conn transport.Conn, conf *Config) {
 	defer conn.Close()
 	g := &gate{conf: conf, logger: b.logger}
 	conn.SetDeadline(time.Now().Add(conf.LoginTimeout))
-	sc, channels, requests, err := ssh.NewServerConn(conn, g.serverConfig(b.hostKeys))
+	sc, channels, requests, err := g.letIn(newPacketConn(conn), b.hostKeys)
 	var c *connection
 	b.mu.Lock()
 	delete(b.logins, conn)

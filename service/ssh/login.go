@@ -51,10 +51,20 @@ type gate struct {
 
 var errDenied = errors.New("denied")
 
+// letIn is the handshake.
+func (g *gate) letIn(s *packetConn, hostKeys []ssh.Signer) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+	offered, err := ciphersFor(s)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c := g.serverConfig(hostKeys)
+	c.Ciphers = offered
+	return ssh.NewServerConn(s, c)
+}
+
 // serverConfig is what the handshake asks of the gate.
 func (g *gate) serverConfig(hostKeys []ssh.Signer) *ssh.ServerConfig {
 	c := &ssh.ServerConfig{
-		Config:                    ssh.Config{Ciphers: ciphers()},
 		ServerVersion:             version,
 		MaxAuthTries:              g.conf.LoginAttempts,
 		PublicKeyCallback:         g.publicKey,

@@ -8,7 +8,8 @@ import (
 // Sizes of what a direction moves at once, in bytes: one that carries little keeps the small buffer.
 const (
 	smallBuffer = 4 << 10
-	largeBuffer = 64 << 10
+	largeBuffer = 256 << 10 // for each that is emptied, the library tells the far end how much more may come
+	largeEvent  = 64 << 10
 )
 
 // pump moves what from reads to write until either ends. An error of reading is none: what ends there shows elsewhere.
@@ -16,10 +17,12 @@ func pump(from io.Reader, write func(p []byte) error) error {
 	buf := make([]byte, smallBuffer)
 	for {
 		n, err := from.Read(buf)
-		if n > 0 {
-			if err := write(buf[:n]); err != nil {
+		for p := buf[:n]; len(p) > 0; {
+			k := min(len(p), largeEvent)
+			if err := write(p[:k]); err != nil {
 				return err
 			}
+			p = p[k:]
 		}
 		if err != nil {
 			return nil

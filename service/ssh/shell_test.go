@@ -379,3 +379,13 @@ func TestTooManySessionsAreRefusedWithAReason(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestOpenSSHMayChooseItsCipher(t *testing.T) {
+	h := open(t, nil)
+	for _, cipher := range []string{"aes256-gcm@openssh.com", "aes128-ctr"} {
+		got := h.run(h.ssh("-v", "-c", cipher, "ada+web1@127.0.0.1", "echo through"))
+		if got.out != "through\n" || !strings.Contains(got.err, "server->client cipher: "+cipher) {
+			t.Errorf("%s: got %q; %s", cipher, got.out, got.err)
+		}
+	}
+}

@@ -140,7 +140,7 @@ func dialSSH(ctx context.Context, address string, config *ssh.ClientConfig) (ssh
 		return nil, nil, nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	sc, channels, requests, err := ssh.NewClientConn(conn, address, config)
+	sc, channels, requests, err := ssh.NewClientConn(newPacketConn(conn), address, config)
 	if err == nil && !stop() {
 		sc.Close()
 		err = context.Cause(ctx)
