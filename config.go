@@ -106,6 +106,9 @@ type ListenerConfig struct {
 	TLS        *TLSConfig `yaml:"tls"`          // for tls://, ws:// and socketio://
 	Terminal   string     `yaml:"terminal"`     // 80x24, columns and rows, if what is sent to clients is the screen of a terminal
 
+	Announce         string `yaml:"announce"`          // how who is at a terminal is told that somebody types along: title (default), line or off
+	AnnounceWatchers bool   `yaml:"announce_watchers"` // and that somebody only looks on, having joined
+
 	Origins    []string        `yaml:"origins"`     // ws, socketio: other origins whose pages may connect, as in http://127.0.0.1:*
 	MaxMessage string          `yaml:"max_message"` // ws, socketio: bytes of one message; default 1MiB, socketio 1MB
 	SocketIO   *SocketIOConfig `yaml:"socketio"`    // socketio: all else

@@ -144,6 +144,7 @@ func (c *checker) listener(path string, l *ListenerConfig) {
 	c.duration(path+".idle", l.Idle, "")
 	c.duration(path+".keepalive", l.KeepAlive, "")
 	c.duration(path+".dial_timeout", l.DialTimeout, "")
+	c.oneOf(path+".announce", l.Announce, "title", "line", "off")
 	if n := c.size(path+".write_limit", l.WriteLimit, "1MiB"); n < 4096 || n > 1<<30 {
 		c.wrong(path+".write_limit", "must be between 4KiB and 1GiB")
 	}

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/switchboard-relay/switchboard/announce"
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/service/echo"
 	"github.com/switchboard-relay/switchboard/service/relay"
@@ -125,7 +126,7 @@ func (l *ListenerConfig) forHub(addr transport.Address) hub.ListenerConfig {
 	limit, _ := ParseSize(cmp.Or(l.WriteLimit, "0"))
 	return hub.ListenerConfig{Name: l.Name, Address: l.Listen, Transport: addr.Transport, Service: l.Service,
 		Record: l.record(), OnFailure: l.onFailure(), Idle: idle, Max: l.Max, WriteLimit: int(limit),
-		Terminal: l.Terminal, Through: l.through()}
+		Terminal: l.Terminal, Announce: announce.Way(l.Announce), AnnounceWatchers: l.AnnounceWatchers, Through: l.through()}
 }
 
 // service makes what the listener does with its sessions.

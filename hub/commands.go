@@ -26,6 +26,7 @@ func (h *Hub) handleCommands() error {
 	}
 	verbs := map[string]func(context.Context, command) error{
 		"kick": func(ctx context.Context, c command) error { return h.Kick(ctx, c.ID, c.By, c.Reason) },
+		"type": func(ctx context.Context, c command) error { return h.Type(ctx, c.ID, c.By, c.Data) },
 		"send": func(ctx context.Context, c command) error { return h.Send(ctx, c.ID, c.By, c.Data) },
 	}
 	for verb, do := range verbs {
@@ -66,8 +67,10 @@ func (h *Hub) ask(ctx context.Context, verb string, c command) error {
 	if errors.Is(err, bus.ErrNoNode) || err.Error() == ErrNotLive.Error() {
 		return ErrNotLive
 	}
-	if why, found := strings.CutPrefix(err.Error(), ErrCannotSend.Error()); found { // of an error, its text alone travels
-		return fmt.Errorf("%w%s", ErrCannotSend, why)
+	for _, known := range []error{ErrCannotSend, ErrCannotType} {
+		if why, found := strings.CutPrefix(err.Error(), known.Error()); found { // of an error, its text alone travels
+			return fmt.Errorf("%w%s", known, why)
+		}
 	}
 	return err
 }

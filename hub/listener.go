@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/switchboard-relay/switchboard/announce"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
 )
@@ -27,6 +28,11 @@ type ListenerConfig struct {
 	Max        int           // sessions at once; 0: no limit of its own
 	WriteLimit int           // bytes that may wait for a far end that reads slowly; 0: 1 MiB
 	Terminal   string        // COLSxROWS, if what is sent is the screen of a terminal
+
+	// Announce is how who is at a terminal is told that somebody types along; default announce.Title. With AnnounceWatchers
+	// they are told of those who only look on as well.
+	Announce         announce.Way
+	AnnounceWatchers bool
 
 	// Through is what stands between a connection and its session, as telnet does; nil: nothing.
 	Through func(transport.Conn) transport.Conn

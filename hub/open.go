@@ -68,6 +68,7 @@ func (h *Hub) openEntered(l *Listener, conn transport.Conn, by keeper, about Abo
 		return nil, fmt.Errorf("recording: %w", err)
 	}
 	s.log = log
+	s.openVoice(s.Info().Terminal)
 	h.mu.Lock()
 	closing := h.closing
 	if !closing {

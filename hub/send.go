@@ -45,6 +45,7 @@ func (s *Session) WriteErr(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := s.conn.(TwoVoiced).WriteErr(p)
+	s.showed(p[:n])
 	if err != nil {
 		s.unsent(len(p) - n)
 		return n, s.ended(err)
@@ -70,6 +71,7 @@ func (s *Session) tryRecorded(p []byte) int {
 		return 0
 	}
 	n, _ := s.conn.TryWrite(p)
+	s.showed(p[:n])
 	return n
 }
 
@@ -79,6 +81,7 @@ func (s *Session) writeOut(p []byte) (n int, err error) {
 		n, err = o.write(s, p)
 	} else {
 		n, err = s.conn.Write(p)
+		s.showed(p[:n])
 	}
 	if err != nil {
 		s.unsent(len(p) - n)
@@ -105,6 +108,7 @@ func (s *Session) ended(err error) error {
 func (s *Session) CloseWrite() error {
 	s.sendMu.Lock()
 	defer s.sendMu.Unlock()
+	s.hush()
 	s.log.Append(session.SentEnd, nil)
 	return s.conn.CloseWrite()
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/switchboard-relay/switchboard/announce"
 	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
@@ -65,6 +66,10 @@ type extra struct {
 
 	terminal string      // of this session alone; fixed after open
 	quiet    *time.Timer // looks whether the session is idle, where its owner moves the bytes
+
+	keyboard *keyboard           // nil: nobody can type along
+	guests   guests              // with a mutex of its own
+	voice    *announce.Announcer // fixed after open; nil: nothing is announced
 }
 
 func (s *Session) more() *extra {

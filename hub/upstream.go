@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/session"
@@ -16,8 +17,11 @@ type Upstream struct {
 	conn    transport.Conn
 	session *Session
 
+	up sync.Mutex // orders what is written to conn
+
 	// owned by whoever carries up
 	passUp func() bool
+	begun  bool // a part of a piece is written, and up held
 
 	// owned by whoever carries down
 	passDown func() bool
@@ -42,23 +46,52 @@ func (u *Upstream) CarryUp() error {
 	soon := soonFor(s.conn, u.passUp)
 	for {
 		data, err := s.next(soon, u.passUp)
+		if err == nil {
+			if err = u.writeUp(data); err != nil {
+				err = u.failed(err)
+			}
+		}
+		if u.begun {
+			u.begun = false
+			u.up.Unlock()
+		}
 		if err != nil {
 			return err
 		}
-		if _, err := u.conn.Write(data); err != nil {
-			return u.failed(err)
-		}
 	}
+}
+
+func (u *Upstream) writeUp(p []byte) error {
+	if !u.begun {
+		u.up.Lock()
+		defer u.up.Unlock()
+	}
+	_, err := u.conn.Write(p)
+	return err
+}
+
+// Type writes to the upstream what somebody types along, between two pieces of what the far end sends.
+func (u *Upstream) Type(p []byte) error {
+	u.up.Lock()
+	defer u.up.Unlock()
+	_, err := u.conn.Write(p)
+	return err
 }
 
 // tryUp passes a piece on if that needs no waiting. An error comes again with the rest of it.
 func (u *Upstream) tryUp() bool {
 	held := &u.session.held
+	u.up.Lock()
 	n, _ := u.conn.TryWrite(held.Data)
 	held.Data = held.Data[n:]
 	if len(held.Data) > 0 {
+		u.begun = n > 0
+		if !u.begun {
+			u.up.Unlock()
+		}
 		return false
 	}
+	u.up.Unlock()
 	held.Release()
 	return true
 }

@@ -74,6 +74,9 @@ const (
 	afterSubIAC
 )
 
+// Between reports whether no command has begun and not ended.
+func (d *Decoder) Between() bool { return d.state == inData || d.state == afterCR }
+
 // Append appends the bytes in p, without commands, and calls do for each command at its place among them: what was before
 // it has been appended to what do is given. do may append to that, and returns it; it may be nil.
 func (d *Decoder) Append(out, p []byte, do func(out []byte, c Command) []byte) []byte {

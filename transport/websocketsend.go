@@ -36,6 +36,18 @@ func (s *WebSocket) TryWrite(p []byte) (int, error) {
 // Push sends whole frames that AppendFrame made, as Queue.Push does. It never waits.
 func (s *WebSocket) Push(frames []byte) error { return s.queue.Push(frames) }
 
+// WriteFrames is Write of whole frames that AppendFrame made.
+func (s *WebSocket) WriteFrames(frames []byte) error {
+	err := s.queue.await(0) // or else it might be more than may wait
+	if err == nil {
+		err = s.Push(frames)
+	}
+	if err == nil {
+		err = s.queue.await(0)
+	}
+	return err
+}
+
 // Waiting is how many bytes wait for the far end.
 func (s *WebSocket) Waiting() int { return s.queue.Waiting() }
 

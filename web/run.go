@@ -50,6 +50,8 @@ type RunHello struct {
 type RunNews struct {
 	Session session.ID   `json:"session,omitempty"` // has begun
 	End     *session.End `json:"end,omitempty"`     // of the session: nothing more is recorded
+	// Announce is who types along now, for the person at the terminal; empty: nobody any more.
+	Announce *string `json:"announce,omitempty"`
 }
 
 const (
@@ -159,6 +161,7 @@ func parseSize(text string) (cols, rows int, sane bool) {
 // begin puts on record what is known of the program, and who recorded it.
 func (c *runConn) begin(by, from string) {
 	live, h := c.live.Load(), &c.hello
+	live.TakesTyping(c.typeIn)
 	if h.Name != "" {
 		live.SetName(h.Name)
 	}
@@ -235,12 +238,20 @@ func (c *runConn) Speak(p []byte) error {
 	if live == nil {
 		return fmt.Errorf("%w: the session only begins", hub.ErrCannotSend)
 	}
-	frame := transport.AppendFrame(nil, transport.OpBinary, append([]byte{RunInput}, p...))
-	if err := c.Push(frame); err != nil {
+	if err := c.typeIn(p); err != nil {
 		live.EndWith(err)
 		return fmt.Errorf("%w: %w", hub.ErrCannotSend, err)
 	}
 	return live.RecordReceived(p)
+}
+
+func (c *runConn) typeIn(p []byte) error {
+	return c.Push(transport.AppendFrame(nil, transport.OpBinary, append([]byte{RunInput}, p...)))
+}
+
+// Announce implements hub.Announced: the program's side tells its person.
+func (c *runConn) Announce(text string) {
+	c.tell(RunNews{Announce: &text}) // an error is the connection's end, which shows elsewhere
 }
 
 // CloseWith tells the program's side how the session ended, and ends the connection: where it is to end the program, once that

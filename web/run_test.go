@@ -31,7 +31,7 @@ func saysTo(t *testing.T, conn io.Writer, kind byte, data string) {
 	check(t, wsutil.WriteClientBinary(conn, append([]byte{kind}, data...)))
 }
 
-func heard(t *testing.T, conn io.ReadWriter) string {
+func heard(t testing.TB, conn io.ReadWriter) string {
 	t.Helper()
 	p, _, err := wsutil.ReadServerData(conn)
 	if err != nil {

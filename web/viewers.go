@@ -35,6 +35,7 @@ type viewer struct {
 	socket  *socketio.Socket
 	who     auth.Identity
 	streams streams
+	joins   joins
 }
 
 // Limits of what a viewer may take. What it says is short; how much may wait for it is seen to by board and stream, long
@@ -73,6 +74,9 @@ func newViewers(s *server) *viewers {
 	handle(v.space, "live", (*viewer).live)
 	handle(v.space, "watch", (*viewer).watch)
 	handle(v.space, "unwatch", (*viewer).unwatch)
+	handle(v.space, "join", (*viewer).join)
+	handle(v.space, "leave", (*viewer).leaveOne)
+	handle(v.space, "type", (*viewer).typeAlong)
 	socketio.On2(v.space, "took", func(_ context.Context, sock *socketio.Socket, number, bytes int64) error {
 		viewerOf(sock).took(number, bytes)
 		return nil
@@ -182,7 +186,9 @@ func handle[T any](space *socketio.Namespace, event string, f func(v *viewer, ct
 	space.Handle(event, func(ctx context.Context, sock *socketio.Socket, args socketio.Args) ([]any, error) {
 		v := viewerOf(sock)
 		var ask T
-		d := json.NewDecoder(bytes.NewReader(args.At(0)))
+		var object json.RawMessage
+		args.Decode(&object) // with its attachments
+		d := json.NewDecoder(bytes.NewReader(object))
 		d.DisallowUnknownFields()
 		err := d.Decode(&ask)
 		if err != nil {
@@ -221,4 +227,5 @@ func (v *viewer) live(_ context.Context, ask struct{ On bool }) (any, error) {
 func (v *viewer) leave() {
 	v.viewers.board.leave(v)
 	v.streams.close()
+	v.joins.close()
 }

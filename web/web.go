@@ -85,7 +85,7 @@ type route struct {
 type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
-var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, screenRoutes, passRoutes,
+var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, screenRoutes, typeRoutes, passRoutes,
 	alisRoutes, roomRoutes, serverRoutes, loginRoutes,
 	runRoutes}
 
@@ -322,7 +322,7 @@ func statusOf(err error) (int, error) {
 	case errors.Is(err, errUnavailable):
 		return http.StatusServiceUnavailable, err
 	case errors.As(err, &ambiguous), errors.Is(err, hub.ErrNotLive), errors.Is(err, hub.ErrLive),
-		errors.Is(err, hub.ErrPinned), errors.Is(err, hub.ErrCannotSend), errors.Is(err, errNotRecorded),
+		errors.Is(err, hub.ErrPinned), errors.Is(err, hub.ErrCannotSend), errors.Is(err, hub.ErrCannotType), errors.Is(err, errNotRecorded),
 		errors.Is(err, errStreams), errors.Is(err, hub.ErrNoScreen), errors.Is(err, recording.ErrNotRecorded), errors.Is(err, hub.ErrTooManyNotes):
 		return http.StatusConflict, err
 	}

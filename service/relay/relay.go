@@ -36,6 +36,7 @@ func (svc *Service) Start(s *hub.Session) {
 	}
 	l := &line{session: s, upstream: s.Upstream(upstream)}
 	l.open.Store(2)
+	s.TakesTyping(l.upstream.Type)
 	go l.down() // ends with its direction; the last to end finishes the session
 	l.up()
 }

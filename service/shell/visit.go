@@ -22,6 +22,7 @@ type visit struct {
 	telnet  *transport.Telnet // nil: bytes alone
 
 	typed   chan []byte   // on their way to the program
+	along   chan []byte   // the same, of others
 	running chan struct{} // closed when there is a program, or will be none
 	heard   chan struct{} // closed when nothing is received any more
 	written chan struct{} // closed when nothing is typed any more
@@ -44,7 +45,7 @@ const (
 )
 
 func newVisit(svc *Service, s *hub.Session) *visit {
-	v := &visit{svc: svc, session: s, cols: cmp.Or(svc.Cols, 80), rows: cmp.Or(svc.Rows, 24), typed: make(chan []byte, typedPieces),
+	v := &visit{svc: svc, session: s, cols: cmp.Or(svc.Cols, 80), rows: cmp.Or(svc.Rows, 24), typed: make(chan []byte, typedPieces), along: make(chan []byte),
 		running: make(chan struct{}), heard: make(chan struct{}), written: make(chan struct{})}
 	v.telnet, _ = s.Under().(*transport.Telnet)
 	return v
@@ -57,6 +58,7 @@ func (v *visit) greet(ctx context.Context) error {
 	if t != nil {
 		err = t.Begin(v.resized)
 	}
+	v.session.TakesTyping(v.typeAlong)
 	go v.listen(ctx) // both end with the session; see end
 	go v.write()
 	if t == nil || err != nil {
@@ -164,10 +166,29 @@ func (v *visit) receive(ctx context.Context) error {
 func (v *visit) write() {
 	defer close(v.written)
 	<-v.running
-	for data := range v.typed {
+	for {
+		var data []byte
+		more := true
+		select {
+		case data, more = <-v.typed:
+		case data = <-v.along:
+		}
+		if !more {
+			return
+		}
 		if v.program != nil {
 			v.program.Write(data) // an error says that it has ended
 		}
+	}
+}
+
+// typeAlong types what somebody who joined the session does.
+func (v *visit) typeAlong(p []byte) error {
+	select {
+	case v.along <- p:
+		return nil
+	case <-v.written:
+		return errors.New("the session ends")
 	}
 }
 

@@ -31,6 +31,7 @@ type channel struct {
 	moved atomic.Uint64 // pieces that it moved
 
 	out sync.Mutex // orders what is written to the client
+	in  sync.Mutex // orders what is written to the target
 
 	mu       sync.Mutex
 	client   ssh.Channel // nil until it is accepted; then it stays

@@ -52,7 +52,7 @@ func (ch *channel) up(f far) {
 		if err := ch.session.RecordReceived(p); err != nil {
 			return err
 		}
-		_, err := f.Write(p)
+		err := ch.typeTo(f, p)
 		ch.moved.Add(1)
 		return err
 	})
@@ -60,6 +60,14 @@ func (ch *channel) up(f far) {
 		ch.session.RecordReceivedEnd()
 		f.CloseWrite()
 	}
+}
+
+// typeTo writes to the target, as one piece.
+func (ch *channel) typeTo(f far, p []byte) error {
+	ch.in.Lock()
+	defer ch.in.Unlock()
+	_, err := f.Write(p)
+	return err
 }
 
 // down carries what the target sends to the client, until there is no more. Then it waits for ready, whose error ends it

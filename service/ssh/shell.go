@@ -219,6 +219,9 @@ func (sh *shell) prepare(up *upstream, target ssh.Channel, r *ssh.Request) (ok b
 // carry moves bytes both ways until the target closes the channel.
 func (sh *shell) carry(up *upstream, target ssh.Channel, requests <-chan *ssh.Request) error {
 	ch := sh.ch
+	if ch.session.Info().Terminal != "" { // elsewhere it would get into a file
+		ch.session.TakesTyping(func(p []byte) error { return ch.typeTo(target, p) })
+	}
 	exited, closed := make(chan struct{}), make(chan struct{})
 	ch.moves.Store(true)
 	go ch.up(target) // ends when the client's side is closed
