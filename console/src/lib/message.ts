@@ -7,6 +7,18 @@ export interface Message {
   said: Uint8Array<ArrayBuffer>;
 }
 
+/** What somebody typed who looked on. */
+export interface Typed {
+  by: string;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Reads what was typed along: the name of who did, a zero, the bytes. */
+export function readTyped(data: Uint8Array<ArrayBuffer>): Typed {
+  const end = data.indexOf(0);
+  return { by: new TextDecoder().decode(data.subarray(0, Math.max(0, end))), bytes: data.subarray(end + 1) };
+}
+
 /** Reads a message, as docs/recording-format.md lays it out. undefined if it is none. */
 export function readMessage(data: Uint8Array<ArrayBuffer>): Message | undefined {
   let i = 0;

@@ -10,6 +10,8 @@ export interface From {
   time?: number;
   /** Begin so much before that place. */
   back?: { events?: number; bytes?: number };
+  /** Instead of back: begin with what the terminal shows at that place. */
+  screen?: boolean;
   /** Wait for what comes while the session lives; true if not given. */
   follow?: boolean;
   /** At least so many ms between batches. */
@@ -21,6 +23,18 @@ export interface From {
 /** Behind all that has happened, as a time: with back a stream begins so much before the newest event. */
 export const end = Number.MAX_SAFE_INTEGER;
 
+/** What a session's terminal shows behind one of its events. */
+export interface Shown {
+  number: number;
+  /** Of the event, µs since the session's start. */
+  time: number;
+  cols: number;
+  rows: number;
+  title: string;
+  /** What brings any terminal of that size to it. */
+  data: ArrayBuffer;
+}
+
 /** What the server says of a stream that begins. */
 export interface Begun {
   summary: Session;
@@ -28,6 +42,8 @@ export interface Begun {
   from: number;
   /** The number of the first event at or behind the place asked for. */
   at: number;
+  /** What was asked for by screen, unless there is none. */
+  screen?: Shown;
 }
 
 export interface Taker {
@@ -53,6 +69,7 @@ connection.socket.on('over', (id: number, end: { error?: string; status?: number
  */
 export class EventStream {
   private id = 0;
+  private first = 0; // number with which it began; 0 until it has
   private last = 0; // number of the newest event that came; 0 until anything did
   private count = 0; // how many of that number came
   private offline: () => void;
@@ -91,16 +108,25 @@ export class EventStream {
     const id = ++last;
     this.id = id;
     streams.set(id, this);
-    const { follow, pace, window } = this.place;
-    const place = this.last > 0 ? { from: this.last, skip: this.count, follow, pace, window } : this.place;
     try {
-      const begun = await connection.ask<Begun>('watch', { stream: id, id: this.session, ...place });
-      if (this.id === id) this.taker.begun?.(begun);
+      const begun = await connection.ask<Begun>('watch', { stream: id, id: this.session, ...this.rest });
+      if (this.id !== id) return;
+      this.first ||= begun.from;
+      this.taker.begun?.(begun);
     } catch (e) {
       if (this.id !== id || this.closed) return;
       const error = e instanceof ApiError ? e : new ApiError(0, String(e));
       if (error.status !== 0) this.end(error); // without a connection whenOnline tries again
     }
+  }
+
+  /** What has not come of what was asked for. */
+  private get rest(): object {
+    const { follow, pace, window, screen } = this.place;
+    const how = { follow, pace, window };
+    if (!this.first) return this.place;
+    if (screen) return { from: this.last ? this.last + 1 : this.first, screen, ...how };
+    return this.last ? { from: this.last, skip: this.count, ...how } : { from: this.first, ...how };
   }
 
   /** @internal */

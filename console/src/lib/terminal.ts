@@ -9,11 +9,17 @@ export interface Size {
 
 export const usualSize: Size = { cols: 80, rows: 24 };
 
-/** Reads COLSxROWS. */
+/** The largest sides and number of cells of a screen: those that the server's snapshots have. */
+const most = { side: 500, cells: 65_536 };
+
+/** Reads COLSxROWS. A larger one than a screen may have is that which comes next to it, as in the server's snapshots. */
 export function parseSize(text: string | undefined): Size | undefined {
   const m = /^(\d{1,4})x(\d{1,4})$/.exec(text ?? '');
-  const size = m && { cols: Number(m[1]), rows: Number(m[2]) };
-  return size && size.cols > 0 && size.rows > 0 && size.cols <= 1000 && size.rows <= 1000 ? size : undefined;
+  if (!m) return undefined;
+  const [asked, high] = [Number(m[1]), Number(m[2])];
+  if (asked < 1 || high < 1 || asked > 1000 || high > 1000) return undefined;
+  const cols = Math.min(Math.max(asked, 2), most.side);
+  return { cols, rows: Math.min(high, most.side, Math.floor(most.cells / cols)) };
 }
 
 /** CAN ends whatever sequence is half done, and RIS is the terminal's own full reset: ECMA-48 and VT100. */
@@ -46,6 +52,17 @@ function joined(parts: Uint8Array[]): Uint8Array {
   return all;
 }
 
+/** Who types into a screen. */
+export interface Typist {
+  /** What was typed. The order is that of the keys. */
+  typed(data: Uint8Array<ArrayBuffer>): void;
+  /** The key that ends it was pressed: Ctrl+]. */
+  stop(): void;
+}
+
+/** What a terminal says of itself when it gets or loses the focus: that of the real one counts. */
+const focusReport = /^\x1b\[[IO]$/;
+
 /**
  * A screen that shows what a session's far end sees. It has the size of the session's terminal, whatever room there is: the
  * letters are made to fit. It never answers: what programs ask of a terminal was answered by the real one.
@@ -54,12 +71,23 @@ export class Screen {
   private jobs: Job[] = []; // that the terminal was not given yet
   private busy = false; // it draws
   private closed = false;
+  private typist: Typist | undefined;
 
   private constructor(
     private readonly terminal: Terminal,
     private readonly box: HTMLElement,
     private readonly largest: number,
-  ) {}
+  ) {
+    const bytes = new TextEncoder();
+    const typed = (data: string, read: (data: string) => Uint8Array<ArrayBuffer>): void => {
+      if (!focusReport.test(data)) this.typist?.typed(read(data));
+    };
+    terminal.onData((data) => typed(data, (d) => bytes.encode(d)));
+    // Reports of the mouse in its old form are bytes, and no text.
+    terminal.onBinary((data) => typed(data, (d) => Uint8Array.from(d, (c) => c.charCodeAt(0))));
+    terminal.attachCustomKeyEventHandler((e) => this.pressed(e));
+    this.type(undefined);
+  }
 
   /** Opens a screen in box, which gives it its room. Loads the terminal, the first time. Largest is the largest size of letters, px. */
   static async open(box: HTMLElement, size: Size, largest = 16): Promise<Screen> {
@@ -85,6 +113,12 @@ export class Screen {
     for (const job of this.jobs.splice(0)) job.done?.();
     this.write(anew);
   }
+  /** Shows what a snapshot has, behind what was written before. */
+  restore(size: Size, snapshot: Uint8Array, done?: () => void): void {
+    this.write(anew);
+    this.resize(size, done);
+    this.write(snapshot);
+  }
   /** Bytes that wait to be drawn. */
   get backlog(): number {
     return this.jobs.reduce((n, job) => n + (job.data?.length ?? 0), 0);
@@ -109,6 +143,28 @@ export class Screen {
         this.work();
       });
     }
+  }
+
+  /** Gives the keys to who types, until it is called with nobody: then they are the page's. */
+  type(typist: Typist | undefined): void {
+    this.typist = typist;
+    this.terminal.options.disableStdin = !typist;
+    this.terminal.options.cursorBlink = !!typist;
+    if (this.terminal.textarea) this.terminal.textarea.tabIndex = typist ? 0 : -1;
+    if (typist) this.terminal.focus();
+    else this.terminal.blur();
+  }
+  focus(): void {
+    this.terminal.focus();
+  }
+
+  /** Whether a key is the terminal's. */
+  private pressed(e: KeyboardEvent): boolean {
+    if (!this.typist) return false;
+    if (!e.ctrlKey || e.altKey || e.metaKey || (e.key !== ']' && e.code !== 'BracketRight')) return true;
+    e.preventDefault();
+    if (e.type === 'keydown') this.typist.stop();
+    return false;
   }
 
   private take(size: Size): void {
@@ -143,6 +199,13 @@ export class Screen {
     this.terminal.options.fontSize = next;
     // The width of a cell is a whole number of device pixels, so that a second look may be needed.
     if (screen.offsetWidth > width || screen.offsetHeight > height) this.terminal.options.fontSize = Math.max(2, next - 0.5);
+  }
+  /** Makes use of what room letters of whole pixels leave. */
+  fill(): void {
+    const shown = this.box.querySelector<HTMLElement>('.xterm-screen');
+    if (!shown?.offsetWidth || !shown.offsetHeight) return;
+    const scale = Math.min(this.box.clientWidth / shown.offsetWidth, this.box.clientHeight / shown.offsetHeight);
+    shown.style.transform = `scale(${scale.toFixed(3)})`;
   }
   close(): void {
     this.closed = true;

@@ -55,6 +55,15 @@ export interface Activity {
   sent: number[];
 }
 
+/** What a terminal showed at a moment. */
+export interface Picture {
+  number: number;
+  cols: number;
+  rows: number;
+  /** Base64. */
+  data: string;
+}
+
 /** A place where the text was found. */
 export interface Hit {
   number: number;
@@ -182,5 +191,9 @@ export const Kind = {
   Closed: 15,
   Upgraded: 16,
   SentErr: 17,
+  Typed: 18,
+  Watched: 19,
+  /** Made up by a stream that has screens: what the terminal shows behind the resize before it. */
+  Screen: 255,
 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];

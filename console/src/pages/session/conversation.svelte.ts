@@ -17,7 +17,7 @@ export type Form = (typeof forms)[number];
 /** The rows of a conversation that are in the page: the newest up to the player's position, or older ones while they are read. */
 export class Conversation implements View {
   /** More than a high screen has room for; each row takes time to make. */
-  readonly back = { events: 120, bytes: 96 << 10 };
+  readonly before = { back: { events: 120, bytes: 96 << 10 } };
   rows = $state.raw<Row[]>([]);
   /** Somebody reads older rows: new ones are counted and not shown, until the view is refreshed. */
   held = $state(false);

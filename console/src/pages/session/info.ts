@@ -1,3 +1,4 @@
+import { oneLine } from '../../lib/bytes';
 import { bytes, count } from '../../lib/format';
 import { i18n } from '../../lib/i18n.svelte';
 import { Kind } from '../../lib/types';
@@ -33,6 +34,11 @@ export function says(row: Row): string {
       const v = parse(s);
       const who = str(v.room) || str(v.name) || str(v.remote) || str(v.id) || str(v.session);
       return row.kind === Kind.Joined ? w.joined(who) : w.left(who);
+    }
+    case Kind.Watched: {
+      const v = parse(s);
+      const by = oneLine(str(v.by));
+      return v.left ? w.leftLook(by) : v.types ? w.typesAlong(by) : w.looksOn(by);
     }
     case Kind.Upgraded:
       return w.upgraded(s);

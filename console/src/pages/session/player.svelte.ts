@@ -1,20 +1,22 @@
 import type { ApiError } from '../../lib/api';
 import { text } from '../../lib/bytes';
 import { connection } from '../../lib/connection.svelte';
-import { cost, EventStream, type Begun, type From } from '../../lib/stream';
+import { cost, end, EventStream, type Begun, type From, type Shown } from '../../lib/stream';
 import { Kind, type Event, type Session } from '../../lib/types';
 
 /** What shows events: a conversation, or a terminal. */
 export interface View {
-  /** How much is to be shown of what lies before a place, so that the view is whole there. */
-  readonly back: NonNullable<From['back']>;
-  /** Forgets everything; what is shown next begins with event number from. */
-  reset(from: number): void;
+  /** What is to be known of what lies before a place, so that the view is whole there: some events, or the screen. */
+  readonly before: Pick<From, 'back' | 'screen'>;
+  /** Forgets everything; what is shown next begins with event number from, behind the screen. */
+  reset(from: number, screen?: Shown): void;
   show(events: Event[]): void;
   /** Calls f when the next frame paints what was shown. */
   drawn(f: () => void): void;
   /** It has more than it can draw at once: the player waits. */
   readonly busy?: boolean;
+  /** What it shows is not sure behind what came last, but would be if it began there. */
+  readonly unsure?: boolean;
 }
 
 /** A place in a session: a time (µs since its start), the event after which it is, or where it is live. */
@@ -33,8 +35,12 @@ const lead = 400_000;
 const longest = 250;
 /** While nothing comes the clock of a live session moves so often, µs: each time the timeline is painted anew. */
 const beat = 100_000;
-/** How far behind now (µs) following may be before it leaves out what lies between; and ms between two such leaps. */
+/**
+ * How far behind now (µs) following may be before it leaves out what lies between; less where a screen makes the view whole at
+ * once. And ms between two such leaps.
+ */
 const late = 3_000_000;
+const lateScreen = 1_000_000;
 const leap = 2000;
 /** How near to now (µs) playing becomes following. */
 const tail = 250_000;
@@ -175,6 +181,7 @@ export class Player {
     if (!first || this.closed || stream !== this.stream || this.playing || this.following) return;
     this.show(this.queue.filter((e) => e.number === first.number).length);
     this.position = first.at;
+    this.makeSure();
   }
 
   /** Goes back by one event. */
@@ -207,17 +214,16 @@ export class Player {
     this.waiting = true;
     this.error = undefined;
     const start = this.asked;
-    const from: From =
-      place === 'live' ? { time: Number.MAX_SAFE_INTEGER } : 'time' in place ? { time: place.time + 1 } : { from: place.after + 1 };
+    const from: From = place === 'live' ? { time: end } : 'time' in place ? { time: place.time + 1 } : { from: place.after + 1 };
     let begun: Begun | undefined;
     let before: Event[] = [];
     const ready = (): void => {
       this.waiting = false;
-      this.view.reset(begun?.from ?? 1);
+      this.view.reset(begun?.from ?? 1, begun?.screen);
       this.view.show(before);
       this.stream?.take(cost(before));
       this.shown = (begun?.at ?? 1) - 1;
-      this.position = at ?? (place !== 'live' && 'time' in place ? place.time : (before.at(-1)?.at ?? 0));
+      this.position = at ?? (place !== 'live' && 'time' in place ? place.time : (before.at(-1)?.at ?? begun?.screen?.time ?? 0));
       if (place === 'live') this.following = this.live;
       // What a frame's callbacks begin comes when it has been painted.
       this.view.drawn(() => requestAnimationFrame(() => setTimeout(() => performance.measure('seek to painted', { start }))));
@@ -231,7 +237,7 @@ export class Player {
     const mine = (): boolean => this.stream === stream;
     const stream: EventStream = new EventStream(
       this.id,
-      { ...from, back: this.view.back, window: playWindow, pace },
+      { ...from, ...this.view.before, window: playWindow, pace },
       {
         begun: (b) => {
           this.know(b.summary);
@@ -324,7 +330,8 @@ export class Player {
   /** More comes than can be shown: what there is is old already. */
   private get behind(): boolean {
     const newest = this.queue.at(-1);
-    return !!newest && this.live && this.end - newest.at > late && performance.now() - this.asked > leap;
+    const most = this.view.before.screen ? lateScreen : late;
+    return !!newest && this.live && this.end - newest.at > most && performance.now() - this.asked > leap;
   }
 
   private tickLive(): void {
@@ -361,6 +368,11 @@ export class Player {
     if (n === this.queue.length && this.more) to = Math.min(to, this.queue[n - 1]?.at ?? to);
     this.show(n);
     this.position = to;
+    this.makeSure();
+  }
+
+  private makeSure(): void {
+    if (this.view.unsure) this.go({ after: this.shown }, this.position);
   }
 }
 

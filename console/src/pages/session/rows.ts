@@ -1,5 +1,5 @@
 import { beginning, Decoder, isBinary, read, same, visible } from '../../lib/bytes';
-import { readMessage } from '../../lib/message';
+import { readMessage, readTyped } from '../../lib/message';
 import { Kind, type Event } from '../../lib/types';
 
 /** A line of the conversation: an event, or several in a row that are the same. */
@@ -8,7 +8,7 @@ export interface Row {
   number: number;
   at: number;
   kind: Kind;
-  /** Of a message of a room: who said it; empty if nobody's. */
+  /** Who said a message of a room, empty if nobody; who typed along. */
   sender: string;
   data: Uint8Array<ArrayBuffer>;
   /** The bytes of its text: data, but that characters are whole. */
@@ -52,9 +52,12 @@ export class RowMaker {
   append(rows: Row[], events: Event[]): void {
     for (let e of events) {
       const m = e.kind === Kind.Message ? readMessage(e.data) : undefined;
-      if (m) e = { ...e, data: m.said };
+      const t = e.kind === Kind.Typed ? readTyped(e.data) : undefined;
+      const data = m?.said ?? t?.bytes;
+      const sender = m?.sender ?? t?.by ?? '';
+      if (data) e = { ...e, data };
       const last = rows.at(-1);
-      if (this.fold && last && last.kind === e.kind && last.sender === (m?.sender ?? '') && isData(e.kind) && e.data.length <= repeatable && same(last.data, e.data)) {
+      if (this.fold && last && last.kind === e.kind && last.sender === sender && isData(e.kind) && e.data.length <= repeatable && same(last.data, e.data)) {
         rows[rows.length - 1] = { ...last, times: last.times + 1, lastAt: e.at, lastNumber: e.number };
         continue;
       }
@@ -64,7 +67,7 @@ export class RowMaker {
         number: e.number,
         at: e.at,
         kind: e.kind,
-        sender: m?.sender ?? '',
+        sender,
         data: e.data,
         bytes,
         text: visible(r.text),
@@ -92,5 +95,5 @@ export class RowMaker {
 }
 
 export function isData(kind: Kind): boolean {
-  return kind === Kind.Received || kind === Kind.Sent || kind === Kind.SentErr || kind === Kind.Message;
+  return kind === Kind.Received || kind === Kind.Typed || kind === Kind.Sent || kind === Kind.SentErr || kind === Kind.Message;
 }

@@ -11,6 +11,8 @@ interface Acts {
   link(): void;
   form(): void;
   view(): void;
+  along(): void;
+  copy(): void;
   kick(): void;
   send(): void;
   pin(): void;
@@ -40,6 +42,8 @@ export function bindings(player: Player, acts: Acts): Binding[] {
     { keys: ['c'], says: () => w().link, run: () => acts.link() },
     { keys: ['x'], says: () => w().form, run: () => acts.form() },
     { keys: ['t'], says: () => w().view, run: () => acts.view() },
+    { keys: ['T'], says: () => w().along, run: () => acts.along() },
+    { keys: ['y'], says: () => w().copy, run: () => acts.copy() },
     { keys: ['i'], says: () => w().send, run: () => acts.send() },
     { keys: ['p'], says: () => w().pin, run: () => acts.pin() },
     { keys: ['K'], says: () => w().kick, run: () => acts.kick() },

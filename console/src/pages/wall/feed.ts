@@ -1,12 +1,12 @@
 import type { ApiError } from '../../lib/api';
 import { connection } from '../../lib/connection.svelte';
-import { end, EventStream, type From } from '../../lib/stream';
+import { end, EventStream, type From, type Shown } from '../../lib/stream';
 import type { Event } from '../../lib/types';
 
 interface Viewer {
   events(batch: Event[]): void;
-  /** What was shown is void: the feed begins anew. */
-  anew(): void;
+  /** What was shown is void: the feed begins anew, behind the screen if it was asked for one. */
+  anew(screen?: Shown): void;
   over(error?: ApiError): void;
 }
 
@@ -15,7 +15,7 @@ const window = 65_536;
 /** How far behind a feed may be before it goes on with what is now, µs. */
 const late = 3e6;
 
-/** What passes in a session, as a tile wants it: a little of the past, then what comes. If more comes than can be shown, it leaves out what is old. */
+/** What passes in a session, as a tile wants it: a little of the past or the screen, then what comes. If more comes than can be shown, it leaves out what is old. */
 export class Feed {
   private stream: EventStream;
   private opened = 0; // Unix µs
@@ -24,7 +24,7 @@ export class Feed {
   constructor(
     private readonly session: string,
     private readonly start: number,
-    private readonly back: NonNullable<From['back']>,
+    private readonly before: Pick<From, 'back' | 'screen'>,
     private readonly viewer: Viewer,
   ) {
     this.stream = this.open();
@@ -40,7 +40,8 @@ export class Feed {
 
   private open(): EventStream {
     this.opened = connection.now();
-    return new EventStream(this.session, { time: end, back: this.back, pace: 250, window }, {
+    return new EventStream(this.session, { time: end, ...this.before, pace: 250, window }, {
+      begun: (b) => b.screen && this.viewer.anew(b.screen),
       events: (batch) => this.events(batch),
       over: (error) => this.viewer.over(error),
     });
@@ -51,7 +52,7 @@ export class Feed {
     // The past with which it began is not late.
     if (newest > this.opened && connection.now() - newest > late) {
       this.stream.close();
-      this.viewer.anew();
+      if (!this.before.screen) this.viewer.anew();
       this.stream = this.open();
       return;
     }

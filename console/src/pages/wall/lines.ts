@@ -1,4 +1,5 @@
 import { Decoder, isBinary, toHex, visible } from '../../lib/bytes';
+import { readTyped } from '../../lib/message';
 import { Kind, type Event } from '../../lib/types';
 
 export interface Line {
@@ -33,6 +34,7 @@ export class Lines {
 
   add(e: Event): void {
     if (e.kind === Kind.Received) this.bytes('received', e.data);
+    else if (e.kind === Kind.Typed) this.bytes('received', readTyped(e.data).bytes);
     else if (e.kind === Kind.Sent || e.kind === Kind.SentErr) this.bytes('sent', e.data);
     else if (e.kind === Kind.Noted) this.push('noted', new TextDecoder().decode(e.data));
     else if (e.kind === Kind.Gap) this.push('gap', this.gap(missing(e.data)));

@@ -3,11 +3,11 @@ import type { Session } from '../../lib/types';
 
 /** What a tile has to know of its session. */
 export type Subject = Pick<Session, 'id' | 'listener' | 'transport' | 'remote' | 'start' | 'state' | 'cause'> &
-  Partial<Record<'name' | 'terminal' | 'by' | 'reason', string | undefined>>;
+  Partial<Record<'name' | 'terminal' | 'record' | 'by' | 'reason', string | undefined>>;
 
 export function subjectOf(row: Row): Subject {
-  const { id, listener, transport, remote, start, name, terminal, ended } = row;
-  const subject: Subject = { id, listener, transport, remote, start, name, terminal, state: 'live', cause: '' };
+  const { id, listener, transport, remote, start, name, terminal, record, ended } = row;
+  const subject: Subject = { id, listener, transport, remote, start, name, terminal, record, state: 'live', cause: '' };
   return ended ? { ...subject, state: 'recorded', cause: ended.cause, by: ended.by, reason: ended.reason } : subject;
 }
 
