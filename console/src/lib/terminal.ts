@@ -22,8 +22,11 @@ export function parseSize(text: string | undefined): Size | undefined {
   return { cols, rows: Math.min(high, most.side, Math.floor(most.cells / cols)) };
 }
 
-/** CAN ends whatever sequence is half done, and RIS is the terminal's own full reset: ECMA-48 and VT100. */
-const anew = Uint8Array.of(0x18, 0x1b, 0x63);
+/**
+ * CAN ends whatever sequence is half done, and RIS is the terminal's own full reset: ECMA-48 and VT100. It leaves a hidden cursor
+ * hidden, and new line mode on.
+ */
+const anew = new TextEncoder().encode('\x18\x1bc\x1b[?25h\x1b[20l');
 /** Bytes that a terminal is given at once. */
 const piece = 65_536;
 
@@ -95,6 +98,7 @@ export class Screen {
     const screen = new Screen(load(box, size), box, largest);
     screen.fit();
     screen.dress();
+    screen.write(anew);
     return screen;
   }
 

@@ -22,6 +22,8 @@ export function load(box: HTMLElement, size: Size): Terminal {
   terminal.unicode.activeVersion = '11';
   mute(terminal);
   terminal.open(box);
+  // It shows a cursor once it has had the focus, or another screen: a look at that one.
+  terminal.write('\x1b[?47h\x1b[?47l');
   return terminal;
 }
 

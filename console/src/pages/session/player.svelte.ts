@@ -71,7 +71,8 @@ export class Player {
   private queue: Event[] = []; // behind the position
   private over = false; // nothing comes behind the queue
   private next: Place | undefined; // wanted while another place was waited for
-  private asked = 0; // when the newest place was
+  private wanted: Place | undefined; // the place that was asked for last
+  private asked = 0; // when that was
   private frame = 0;
   private lastFrame = 0;
   private steps: (() => void)[] = []; // wait for an event in the queue
@@ -188,7 +189,8 @@ export class Player {
   stepBack(): void {
     this.pause();
     if (this.unrecorded) return;
-    if (this.shown > 1) this.go({ after: this.shown - 1 });
+    const from = this.waiting && typeof this.wanted === 'object' && 'after' in this.wanted ? this.wanted.after : this.shown;
+    if (from > 1) this.go({ after: from - 1 });
     else this.go({ time: 0 });
   }
 
@@ -203,6 +205,7 @@ export class Player {
   private go(place: Place, at?: number): void {
     if (this.closed) return;
     this.asked = performance.now();
+    this.wanted = place;
     if (this.waiting) this.next = place; // its own time holds
     else this.load(place, at);
   }

@@ -1,0 +1,137 @@
+// Terminals: whoever comes late, or goes anywhere, sees what one saw who was there; and whoever may types along.
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { House, openBrowser, openPage, patience, story } from './house.mjs';
+
+const built = process.env.SWITCHBOARD_PLAIN;
+
+/** A page that is signed in, with the session in its terminal. */
+async function openTerminal(t, browser, house, id, options) {
+  const page = await openPage(t, browser, options);
+  await page.goto(/\S+#code=\S+/.exec(await house.run('console'))[0]);
+  await page.getByRole('heading', { name: 'Live sessions' }).waitFor();
+  await page.goto(`${house.url}/sessions/${id}`);
+  await page.locator('.xterm-rows').waitFor();
+  return page;
+}
+
+/** Every cell that is shown, with its colours, and the cursor. */
+const cells = (page) => page.evaluate(() => [...document.querySelectorAll('.box .xterm-rows > div')].map((row) => row.innerHTML));
+/** What the rows say. */
+const rowsOf = (page) => page.evaluate(() => [...document.querySelectorAll('.box .xterm-rows > div')].map((row) => row.textContent.trimEnd()));
+
+/** The rows that are not alike. */
+const differing = (got, want) =>
+  Array.from({ length: Math.max(got.length, want.length) }, (_, i) => (got[i] === want[i] ? '' : `${i}: got  ${got[i]}\n   want ${want[i]}\n`)).join('');
+
+/** Resolves when two looks, or a look and a value, come to the same; else the test fails with both. */
+async function becomes(look, wanted, what) {
+  const until = Date.now() + patience;
+  for (;;) {
+    const [got, want] = [await look(), typeof wanted === 'function' ? await wanted() : wanted];
+    if (JSON.stringify(got) === JSON.stringify(want)) return;
+    if (Date.now() > until) assert.fail(`${what}:\n${differing(got, want)}`);
+  }
+}
+
+/** Where a page is, as its link to the moment says: s. */
+async function place(page) {
+  await page.evaluate(() => navigator.clipboard.writeText(''));
+  await page.keyboard.press('c');
+  const link = await page.waitForFunction(() => navigator.clipboard.readText());
+  return Number((await link.jsonValue()).split('#t=')[1]);
+}
+
+const says = (page, text) => page.waitForFunction((text) => document.querySelector('.box .xterm-rows')?.innerText.includes(text), text);
+
+/** What the server says that the terminal shows: at a time, or now. */
+async function shownAt(page, house, id, time) {
+  const r = await page.request.get(`${house.url}/api/v1/sessions/${id}/screen${time === undefined ? '' : '?time=' + time}`);
+  assert.ok(r.ok(), `${r.status()} ${await r.text()}`);
+  return (await r.json()).rows_text.map((row) => row.trimEnd());
+}
+
+/** A recording of a terminal: colours, wide letters, an alternate screen, cuts anywhere, and resizes, some close together. */
+function film() {
+  let seed = 11;
+  const random = (n) => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) % n;
+  const lines = ['{"version":2,"width":90,"height":24,"timestamp":1700000000}'];
+  let at = 0;
+  const add = (code, data) => lines.push(JSON.stringify([Number((at += (1 + random(80)) / 1000).toFixed(6)), code, data]));
+  add('o', '\x1b[2J\x1b[H\x1b[1;44mpainted once, at the very beginning\x1b[0m\r\n');
+  add('o', '\x1b[3;24r\x1b[3;1H'); // what scrolls is below it
+  const words = ['温度', 'pump', '😀', '\x1b[31mred\x1b[0m', '\x1b[48;5;208m12\x1b[0m', 'é', '\x1b[7mturned\x1b[0m', '────', 'a\tb'];
+  const sizes = ['90x24', '70x20', '120x30', '41x12', '133x41'];
+  let rest = '';
+  for (let i = 0; i < 2600; i++) {
+    if (i % 400 === 399) for (let k = 0; k < 3; k++) add('r', sizes[random(sizes.length)]);
+    if (i % 700 === 650) rest += '\x1b[?1049h\x1b[2J\x1b[H\x1b[32mon the other screen';
+    if (i % 700 === 680) rest += '\x1b[?1049l';
+    if (i % 41 === 0) rest += `\x1b[${1 + random(20)};${1 + random(60)}H`;
+    let text = rest;
+    for (let k = random(30); k >= 0; k--) text += words[random(words.length)] + ' ';
+    const cut = Math.max(1, text.length - random(6)); // it may be within a sequence
+    rest = text.slice(cut) + (random(3) ? '\r\n' : '');
+    // JSON has no half of a letter.
+    add('o', text.slice(0, cut).toWellFormed?.() ?? text);
+  }
+  return lines.join('\n') + '\n';
+}
+
+test('any moment of a recording shows what one sees who played up to it', async (t) => {
+  const house = await House.open(t, {}, {}, built);
+  const browser = await openBrowser(t);
+  const cast = path.join(house.folder, 'film.cast');
+  await writeFile(cast, film());
+  const id = (await house.run('import', cast)).split(' ')[0];
+  // One plays, and stops where it will; the other goes there.
+  const page = await openTerminal(t, browser, house, id);
+  const other = await openTerminal(t, browser, house, id);
+  const alike = (at) => becomes(() => cells(other), () => cells(page), at);
+
+  await t.test('played, and sought', async () => {
+    await page.getByLabel('Speed', { exact: true }).selectOption('64');
+    let last = 0;
+    for (let i = 0; i < 16 && last < 85; i++) {
+      await page.getByRole('button', { name: 'Play', exact: true }).click();
+      await page.evaluate((ms) => new Promise((done) => setTimeout(done, ms)), 10 + Math.random() * 100);
+      await page.keyboard.press('Space');
+      await page.getByRole('button', { name: 'Play', exact: true }).waitFor();
+      const at = await place(page);
+      assert.ok(at > last, `it went from ${last} to ${at}`);
+      last = at;
+      await other.goto(`${house.url}/sessions/${id}#t=${at}`);
+      await becomes(() => rowsOf(other), () => shownAt(other, house, id, Math.round(at * 1e6)), `${at}`);
+      await alike(`${at}`);
+    }
+  });
+
+  await t.test('stepped, forth and back', async () => {
+    const number = async () => (await (await page.request.get(`${house.url}/api/v1/sessions/${id}/screen?time=${Math.round((await place(page)) * 1e6)}`)).json()).number;
+    for (const p of [page, other]) await p.goto(`${house.url}/sessions/${id}#t=41.5`);
+    await alike('the same moment');
+    const from = await number();
+    for (let i = 1; i <= 5; i++) {
+      await page.keyboard.press('.');
+      await becomes(async () => [await number()], [from + i], 'a step');
+    }
+    for (let i = 0; i < 5; i++) await page.keyboard.press(',');
+    await becomes(async () => [await number()], [from], 'five steps back');
+    await alike('five events on, and back');
+  });
+
+  await t.test('a small picture of the moment at which somebody points', async () => {
+    const { x, y, width } = await page.getByRole('slider', { name: 'Timeline' }).boundingBox();
+    await page.mouse.move(x + width * 0.999, y + 20);
+    const last = await shownAt(page, house, id);
+    await page.waitForFunction(
+      (want) => [...document.querySelectorAll('.peek .xterm-rows > div')].map((r) => r.textContent.trimEnd()).join('\n').startsWith(want),
+      last.slice(0, 1).join('\n'),
+    );
+    assert.equal(await page.locator('.peek.shown').count(), 1);
+    await page.mouse.move(x + width / 2, y - 200);
+    await page.locator('.peek.shown').waitFor({ state: 'detached' });
+  });
+});
