@@ -81,8 +81,8 @@ function film() {
 }
 
 test('any moment of a recording shows what one sees who played up to it', async (t) => {
-  const house = await House.open(t, {}, {}, built);
   const browser = await openBrowser(t);
+  const house = await House.open(t, {}, {}, built);
   const cast = path.join(house.folder, 'film.cast');
   await writeFile(cast, film());
   const id = (await house.run('import', cast)).split(' ')[0];
@@ -134,4 +134,83 @@ test('any moment of a recording shows what one sees who played up to it', async 
     await page.mouse.move(x + width / 2, y - 200);
     await page.locator('.peek.shown').waitFor({ state: 'detached' });
   });
+});
+
+/** A telnet client's window has a size, and gets another: RFC 1073. */
+const window = (cols, rows) => Buffer.from([255, 250, 31, 0, cols, 0, rows, 255, 240]);
+const telnet = Buffer.concat([Buffer.from([255, 251, 31]), window(90, 24)]); // WILL NAWS
+
+/** A shell's client, whose prompt is there. */
+async function shellOf(house, name = 'shell') {
+  const c = await house.dial(name);
+  c.say(telnet);
+  await c.hears('$ ');
+  return c;
+}
+
+const shell = { service: 'shell', command: ['bash', '--norc', '--noprofile', '-i'], env: ['PS1=$ ', 'HISTFILE='], telnet: 'true' };
+
+test('who comes late to a terminal sees what one sees who was there, on the wall as well', async (t) => {
+  const browser = await openBrowser(t);
+  const house = await House.open(t, { shell }, {}, built);
+  const client = await shellOf(house);
+  const { id } = await house.sessionOf(client);
+  const early = await openTerminal(t, browser, house, id);
+  const wall = await openPage(t, browser);
+  await wall.goto(/\S+#code=\S+/.exec(await house.run('console'))[0]);
+  await wall.getByRole('heading', { name: 'Live sessions' }).waitFor();
+  const step = story(t);
+  const alike = async (last) => {
+    await says(early, last);
+    const late = await openTerminal(t, browser, house, id);
+    await becomes(() => cells(late), () => cells(early), last);
+    await becomes(() => rowsOf(late), () => shownAt(late, house, id), last);
+    await late.close();
+  };
+
+  await step('behind more than it would be well to send', async () => {
+    // Painted once, and kept by a scrolling region; then much below it.
+    client.say(`printf '\\033[2J\\033[H\\033[1;33;44mHEAD OF ALL\\033[0m\\033[3;20r\\033[3;1H'; seq -f '\\033[3%g;1m%g 温度' 1 90000 | sed 's/^/x/' ; echo; echo fin\\ish\n`);
+    await client.hears('finish');
+    await alike('finish');
+    assert.match((await rowsOf(early))[0], /HEAD OF ALL/);
+  });
+
+  await step('behind resizes', async () => {
+    client.say('clear; printf "%0150d\\n" 7; echo rea\\dy\n');
+    await client.hears('ready');
+    for (const [cols, rows] of [[70, 20], [120, 30], [60, 22], [100, 25]]) client.say(window(cols, rows));
+    client.say('stty size; echo resi\\zed\n');
+    await client.hears('25 100');
+    await client.hears('resized');
+    await alike('resized');
+  });
+
+  await step('in a full-screen program', async () => {
+    client.say('seq 1 500 | less\n');
+    await client.hears('\x1b[?1049h');
+    await client.hears(':');
+    client.say('G');
+    await client.hears('(END)');
+    await alike('(END)');
+    client.say('q');
+  });
+
+  await step('and on the wall', async () => {
+    await wall.goto(`${house.url}/wall?ids=${id}`);
+    const shown = () => wall.evaluate(() => [...document.querySelectorAll('.screen .xterm-rows > div')].map((row) => row.textContent.trimEnd()));
+    await becomes(shown, () => shownAt(wall, house, id), 'the wall');
+    client.say('clear; echo on the wa\\ll\n');
+    await client.hears('on the wall');
+    await becomes(shown, () => shownAt(wall, house, id), 'the wall, later');
+  });
+
+  await step('who follows what is faster than any screen is exact again when it rests', async () => {
+    client.socket.prependListener('data', () => (client.got = client.got.subarray(-100))); // it is very much
+    client.say("yes 'a flood of lines that nobody can read' | head -c 60000000; echo; echo o\\ver\n");
+    await client.hears('over');
+    await alike('over');
+    await becomes(() => wall.evaluate(() => [...document.querySelectorAll('.screen .xterm-rows > div')].map((row) => row.textContent.trimEnd())), () => shownAt(wall, house, id), 'the wall');
+  });
+  client.close();
 });
