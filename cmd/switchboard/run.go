@@ -159,8 +159,11 @@ func (r *runner) run(ctx context.Context, command []string, id session.ID) error
 	return &exitError{code: status.Code}
 }
 
-// shownLimit is how long what a program showed last may take to be read, when it has ended.
-const shownLimit = 2 * time.Second
+// What a program showed last is read when it has ended, unless something that it left behind has the terminal, and goes on.
+const (
+	shownLimit = 2 * time.Second // of waiting
+	shownMost  = 1 << 20         // bytes, more than the system keeps of a terminal
+)
 
 // watch hands on what happens besides, until the program has ended and shown all.
 func (r *runner) watch(ctx context.Context, signals <-chan os.Signal, shown <-chan error) {
@@ -220,8 +223,20 @@ const runPiece = 32 << 10 // bytes read at once
 // show passes on what the program shows: to the person first, then to the server.
 func (r *runner) show() error {
 	buf := make([]byte, runPiece)
-	for {
+	left, most := shownLimit, shownMost
+	for left > 0 && most > 0 {
+		began, over := time.Now(), false
+		select {
+		case <-r.program.Exited():
+			over = true
+			r.program.SetReadDeadline(began.Add(left))
+		default: // watch ends a Read that waits then
+		}
 		n, err := r.program.Read(buf)
+		if over { // what the person's side takes does not count
+			left -= time.Since(began)
+			most -= n
+		}
 		if n > 0 {
 			if _, err := r.std.out.Write(buf[:n]); err != nil {
 				return err
@@ -232,6 +247,7 @@ func (r *runner) show() error {
 			return nil
 		}
 	}
+	return nil
 }
 
 // typeIn passes on what is typed: to the program first, and without ever waiting for the server.

@@ -379,3 +379,53 @@ func TestWhoCannotBeWrittenToEndsTheProgram(t *testing.T) {
 		t.Errorf("got exit code %d, want that of SIGHUP, 129", code)
 	}
 }
+
+// sleeper is an output that does not take its first piece before it is told to.
+type sleeper struct {
+	asked chan struct{} // closed when the first piece comes
+	awake chan struct{}
+	got   bytes.Buffer
+}
+
+func (s *sleeper) Write(p []byte) (int, error) {
+	if s.got.Len() == 0 {
+		close(s.asked)
+		<-s.awake
+	}
+	return s.got.Write(p)
+}
+
+func TestWhatWasShownLastWaitsForWhoReadsSlowly(t *testing.T) {
+	s := open(t)
+	dir := t.TempDir()
+	out := &sleeper{asked: make(chan struct{}), awake: make(chan struct{})}
+	code := make(chan int)
+	go func() {
+		code <- run(t.Context(), []string{"run", "--data", s.conf.Data, "--", "sh", "-c",
+			"echo $$ > " + dir + "/pid; echo first; while [ ! -e " + dir + "/go ]; do sleep 0.02; done; seq 300"},
+			strings.NewReader(""), out, io.Discard)
+	}()
+	<-out.asked
+	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	fmt.Sscan(string(text), &pid)
+	for syscall.Kill(pid, 0) == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(shownLimit + shownLimit/10) // longer than what was shown last may be waited for
+	close(out.awake)
+	if c := <-code; c != 0 || !strings.HasSuffix(out.got.String(), "299\r\n300\r\n") {
+		t.Errorf("got exit code %d, and %q at the end", c, tail(out.got.String()))
+	}
+	if got := s.exported(s.await(1, "--recorded")[0].ID, "sent"); got != out.got.String() {
+		t.Errorf("the record ends with %q", tail(got))
+	}
+}
+
+func tail(s string) string { return s[max(0, len(s)-20):] }
