@@ -38,10 +38,12 @@ func (s *Store) Import(im Import) (sum session.Summary, err error) {
 	}
 	defer s.imports.Done()
 	w, err := s.newImporter(im.Info)
+	if w != nil {
+		defer w.close()
+	}
 	if err != nil {
 		return sum, fmt.Errorf("%w: %s", err, mend(err))
 	}
-	defer w.close()
 	end, err := im.Fill(w.add)
 	if err != nil {
 		return sum, err

@@ -35,6 +35,7 @@ type importer struct {
 	last    int64  // time of the newest event, Unix µs
 }
 
+// newImporter begins a file. Unless there is none, the caller closes it, also behind an error.
 func (s *Store) newImporter(info session.Info) (*importer, error) {
 	w := &importer{store: s, info: info, next: 1, last: info.Start, encoder: newEncoder()}
 	w.path = filepath.Join(s.journalDir(), string(info.ID)+importExt)
@@ -44,8 +45,7 @@ func (s *Store) newImporter(info session.Info) (*importer, error) {
 	w.open = newChunk(ownClass, importChunk)
 	data := info.AppendJSON(nil)
 	if len(data) > importChunk-eventHeader {
-		w.close()
-		return nil, errors.New("what is known of the session is too long")
+		return w, errors.New("what is known of the session is too long")
 	}
 	w.put(session.Opened, info.Start, data)
 	return w, w.write()

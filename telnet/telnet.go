@@ -1,8 +1,6 @@
 // Package telnet tells the bytes of a telnet connection from its commands (RFC 854). It does no I/O.
 package telnet
 
-import "bytes"
-
 // Commands (RFC 854, page 14; EOF, SUSP and ABORT are of RFC 1184, section 2.1).
 const (
 	EOF   = 236
@@ -94,16 +92,14 @@ func (d *Decoder) Append(out, p []byte, do func(out []byte, c Command) []byte) [
 	return out
 }
 
-// plain is how many bytes mean themselves.
+// plain is how many bytes mean themselves. It looks at none behind them: of many carriage returns each would.
 func plain(p []byte) int {
-	n := bytes.IndexByte(p, IAC)
-	if n < 0 {
-		n = len(p)
+	for i, b := range p {
+		if b == IAC || b == '\r' {
+			return i
+		}
 	}
-	if cr := bytes.IndexByte(p[:n], '\r'); cr >= 0 {
-		n = cr
-	}
-	return n
+	return len(p)
 }
 
 func (d *Decoder) step(out []byte, b byte, do func([]byte, Command) []byte) []byte {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -107,6 +108,7 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer live.Finish()
 	c.live.Store(live)
+	defer context.AfterFunc(r.Context(), func() { live.End(session.Refused, "the token of who records it was taken away") })()
 	c.begin(who(r).Name, r.RemoteAddr)
 	s.Logger.Info("a program is recorded", "session", live.ID(), "by", who(r).Name, "from", r.RemoteAddr)
 	c.serve()
@@ -114,7 +116,7 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) error {
 }
 
 // closeReason is what fits into a close frame (RFC 6455, section 5.5).
-func closeReason(text string) string { return text[:min(len(text), 120)] }
+func closeReason(text string) string { return strings.ToValidUTF8(text[:min(len(text), 120)], "") }
 
 // runConn is the program's side of a session, as the session's connection.
 type runConn struct {

@@ -10,6 +10,8 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
+	"github.com/switchboard-relay/switchboard/auth"
+	"github.com/switchboard-relay/switchboard/index"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/web"
 )
@@ -38,6 +40,22 @@ func heard(t testing.TB, conn io.ReadWriter) string {
 		return err.Error()
 	}
 	return string(p)
+}
+
+func TestAProgramIsNotRecordedByATokenThatIsTakenAway(t *testing.T) {
+	h := open(t)
+	c := h.programSide("otto", hello)
+	heard(t, c)
+	check(t, h.auth.Replace([]auth.Token{{Name: "vera", Role: auth.Viewer, SHA256: auth.Hash("vera")}}))
+	h.web.TokensChanged()
+	if got := heard(t, c); !strings.Contains(got, `"cause":"refused"`) {
+		t.Errorf("got %q; want to be told that it is not recorded any more", got)
+	}
+	heard(t, c) // the close frame
+	h.until("it is recorded", func() bool {
+		list, err := h.hub.List(t.Context(), session.Recorded, index.Filter{})
+		return err == nil && len(list) == 1 && list[0].Cause == session.Refused
+	})
 }
 
 const hello = `{"name": "top", "command": "top -d 1", "user": "joe", "host": "desk", "size": "100x30"}`

@@ -36,14 +36,14 @@ func (c *ImportCmd) Run(ctx context.Context, std *stdio) error {
 		}
 		if err != nil {
 			failed++
-			std.note("%s: %s", name, oneLine(err))
+			std.note("%s: %s", printable(name), printable(oneLine(err)))
 			continue
 		}
 		pinned := ""
 		if sum.Pinned {
 			pinned = ", pinned: retention would remove what ended so long ago"
 		}
-		if _, err := fmt.Fprintf(std.out, "%s imported from %s%s\n", sum.ID, name, pinned); err != nil {
+		if _, err := fmt.Fprintf(std.out, "%s imported from %s%s\n", sum.ID, printable(name), pinned); err != nil {
 			return err
 		}
 	}

@@ -169,3 +169,14 @@ func TestScriptreplayPlaysWhatASessionSent(t *testing.T) {
 		}
 	}
 }
+
+func TestTheNameOfAFileCommandsNoTerminal(t *testing.T) {
+	s := open(t)
+	name := file(t, "demo\x1b[2J.cast", demo)
+	if out := s.do("import", name); strings.Contains(out, "\x1b") || !strings.Contains(out, `demo\x1b[2J.cast`) {
+		t.Errorf("import says %q", out)
+	}
+	if _, _, said := runOnce(t, s.with("import", name+"s")...); strings.Contains(said, "\x1b") {
+		t.Errorf("of one that is missing it says %q", said)
+	}
+}

@@ -263,7 +263,7 @@ func TestAKickPassesAReaderThatSleeps(t *testing.T) {
 }
 
 func TestAClientThatDoesNotAnswerIsCutOff(t *testing.T) {
-	h := open(t, func(l *switchboard.ListenerConfig) { l.Bastion.PingInterval, l.Bastion.PingTimeout = "200ms", "200ms" })
+	h := open(t, func(l *switchboard.ListenerConfig) { l.Bastion.PingInterval, l.Bastion.PingTimeout = "200ms", "3s" })
 	cmd := h.ssh("ada+web1@127.0.0.1", "sleep 20")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -291,7 +291,7 @@ func TestATargetThatDoesNotAnswerIsGivenUp(t *testing.T) {
 		if err := os.WriteFile(b.KnownHosts[0], []byte(knownhosts.Normalize(between.addr)+" "+key), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		b.Targets[0].Address, b.PingInterval, b.PingTimeout = between.addr, "300ms", "500ms"
+		b.Targets[0].Address, b.PingInterval, b.PingTimeout = between.addr, "300ms", "3s"
 	})
 	ended := make(chan outcome)
 	cmd := h.ssh("ada+web1@127.0.0.1", "echo ready; cat")
