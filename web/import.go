@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,21 +19,30 @@ import (
 	"github.com/switchboard-relay/switchboard/recording"
 )
 
-const importPath = "/api/v1/recordings"
+const (
+	importPath = "/api/v1/recordings"
+	uploadPath = "/api/asciicasts" // where asciinema's program uploads to before version 3
+)
 
 var importRoutes = []route{
 	{"POST " + importPath, auth.Operator, (*server).importOne},
+	{"POST " + uploadPath, auth.Operator, (*server).importOne},
+}
+
+func init() {
+	basicPatterns["POST "+importPath], basicPatterns["POST "+uploadPath] = true, true
 }
 
 const (
 	defaultMaxImport = 1 << 30 // bytes
 	importsAtOnce    = 4
 	maxImportText    = 256 // bytes of a name that is given with it
+	maxFormParts     = 16
 )
 
 // maxBodyOf is how many bytes a request's body may have.
 func (s *server) maxBodyOf(r *http.Request) int64 {
-	if r.URL.Path == importPath {
+	if r.URL.Path == importPath || r.URL.Path == uploadPath {
 		return cmp.Or(s.MaxImport, defaultMaxImport)
 	}
 	return maxBody
@@ -64,7 +74,8 @@ func parseImport(q url.Values, now time.Time) (f foreign.Format, as hub.ImportAs
 	return f, as, err
 }
 
-// importOne makes a recording of the body, which another program wrote.
+// importOne makes a recording of the body, which another program wrote. asciinema's sends it as a file of a form, and is told where
+// to look at it.
 func (s *server) importOne(w http.ResponseWriter, r *http.Request) error {
 	format, as, err := parseImport(r.URL.Query(), time.Now())
 	if err != nil {
@@ -81,7 +92,11 @@ func (s *server) importOne(w http.ResponseWriter, r *http.Request) error {
 	}
 	body := &upload{from: r.Body, ctl: http.NewResponseController(w)}
 	defer body.ctl.SetReadDeadline(time.Time{})
-	tape, err := foreign.Open(body, format)
+	file, isForm, err := formFile(r, body, &as)
+	if err != nil {
+		return err
+	}
+	tape, err := foreign.Open(file, format)
 	if err != nil {
 		return importFailed(body, err)
 	}
@@ -90,8 +105,47 @@ func (s *server) importOne(w http.ResponseWriter, r *http.Request) error {
 		return importFailed(body, err)
 	}
 	s.Logger.Info("imported", "session", sum.ID, "by", who(r).Name, "format", tape.Header().Format, "bytes", body.n)
-	writeJSON(w, http.StatusCreated, sum)
+	if !isForm {
+		writeJSON(w, http.StatusCreated, sum)
+		return nil
+	}
+	url := s.address(r) + "/sessions/" + string(sum.ID)
+	w.Header().Set("Location", url)
+	writeJSON(w, http.StatusCreated, map[string]any{"id": sum.ID, "url": url, "message": "Look at it at " + url})
 	return nil
+}
+
+// formFile is the file that a body holds: the one of a form, if it is one, else all of it.
+func formFile(r *http.Request, body *upload, as *hub.ImportAs) (file io.Reader, isForm bool, err error) {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind != "multipart/form-data" {
+		if r.URL.Path == uploadPath {
+			return nil, false, bad("this is for asciinema upload, which sends a form: send other recordings to %s", importPath)
+		}
+		return body, false, nil
+	}
+	form := *r
+	form.Body = io.NopCloser(body)
+	parts, err := form.MultipartReader()
+	if err != nil {
+		return nil, true, badRequest{err}
+	}
+	for range maxFormParts {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, true, badRequest{fmt.Errorf("the form is malformed: %w", err)}
+		}
+		if name := part.FormName(); name == "file" || name == "asciicast" {
+			if name := part.FileName(); as.File == "" && len(name) <= maxImportText && utf8.ValidString(name) {
+				as.File = name
+			}
+			return part, true, nil
+		}
+	}
+	return nil, true, bad("the form has no file: it is to be called file, or asciicast")
 }
 
 // importFailed is the error as the one who asked is told of it, once all has been read that comes: who still writes would not

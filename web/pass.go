@@ -63,7 +63,7 @@ func (s *server) pass(w http.ResponseWriter, r *http.Request) error {
 
 // address is the server's, as who asks knows it.
 func (s *server) address(r *http.Request) string {
-	if c, ok := s.cookie(r); isOverTLS(r) || ok && c.secure {
+	if c, ok := s.cookie(r); isOverTLS(r) || ok && c.secure || r.Header.Get("X-Forwarded-Proto") == "https" {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host

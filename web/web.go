@@ -91,7 +91,7 @@ var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, im
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
-	return path == "/healthz" || path == "/metrics" || path == "/api/v1" || strings.HasPrefix(path, "/api/v1/")
+	return path == "/healthz" || path == "/metrics" || path == uploadPath || path == "/api/v1" || strings.HasPrefix(path, "/api/v1/")
 }
 
 // Handler serves everything that there is over HTTP.
