@@ -63,17 +63,23 @@ func openAsciicast(in *bufio.Reader) (Tape, error) {
 	if err := json.Unmarshal(line, &h); err != nil {
 		return nil, l.wrong(fmt.Errorf("it must be a header such as {\"version\": 3, …}: %w", plain(err)))
 	}
+	if h.Version == 1 {
+		return openCast1(&l, line)
+	}
+	return h.open(l)
+}
+
+// open begins to read what follows a header of version 2 or 3.
+func (h *castHeader) open(l lines) (c *cast, err error) {
 	size := session.Size{Cols: h.Width, Rows: h.Height}
 	switch h.Version {
-	case 1:
-		return openCast1(&l, line)
 	case 2:
 	case 3:
 		size = session.Size(h.Term)
 	default:
 		return nil, l.wrong(fmt.Errorf("it is of version %d: versions 1, 2 and 3 of asciicast can be read", h.Version))
 	}
-	c := &cast{lines: l, version: h.Version}
+	c = &cast{lines: l, version: h.Version}
 	if c.header, c.duration, err = h.read(size); err != nil {
 		return nil, l.wrong(err)
 	}

@@ -16,10 +16,15 @@ func (l *Listener) Admit(conn transport.Conn) (*Session, error) { return l.Admit
 type About struct {
 	Name     string
 	Terminal string // COLSxROWS, if what is sent is the screen of a terminal; else the listener's holds
+
+	ID session.ID // that session.NewID made for it, of this node, and for nobody else; empty: a new one
 }
 
 // introduce takes what is known of a session, before anybody sees it.
 func (s *Session) introduce(about About) {
+	if about.ID != "" {
+		s.id = about.ID
+	}
 	if about.Name != "" {
 		s.name.Store(&about.Name)
 	}

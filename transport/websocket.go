@@ -42,6 +42,7 @@ type WebSocket struct {
 	received error  // why nothing more will be received
 	ready    bool   // rest is more than the beginning of a frame
 	kind     Op     // of the message that comes in fragments; 0 if none does
+	goodbye  bool   // the far end has said it
 
 	leaving atomic.Bool // what comes in is thrown away
 }

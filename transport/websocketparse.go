@@ -92,6 +92,7 @@ func (s *WebSocket) control(op Op, p []byte) error {
 // closed answers the far end's close frame (section 5.5.1).
 func (s *WebSocket) closed(p []byte) error {
 	if len(p) == 0 {
+		s.goodbye = true
 		s.CloseWith(CloseNormal, "")
 		return s.over(io.EOF)
 	}
@@ -105,6 +106,7 @@ func (s *WebSocket) closed(p []byte) error {
 	case !utf8.Valid(p[2:]):
 		return s.broken(CloseBadText, "a reason that is no UTF-8")
 	}
+	s.goodbye = true
 	s.CloseWith(code, "")
 	return s.over(io.EOF)
 }

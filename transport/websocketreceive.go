@@ -28,6 +28,9 @@ func (s *WebSocket) ReceiveMessages(take func(binary bool, p []byte) error) erro
 	return s.receive(false, take)
 }
 
+// SaidGoodbye reports whether the far end has sent a close frame, rather than hung up. It is for who receives.
+func (s *WebSocket) SaidGoodbye() bool { return s.goodbye }
+
 // Wait implements Waiter, for both ways to receive. If the connection cannot wait without receiving, it returns at
 // once.
 func (s *WebSocket) Wait() error {

@@ -67,7 +67,7 @@ func (s *server) alis(w http.ResponseWriter, r *http.Request) error {
 		return nil // it was answered
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
-	defer context.AfterFunc(s.life, func() { cancel(context.Canceled) })()
+	defer s.onClose(func() { cancel(context.Canceled) })()
 	gone := make(chan struct{})
 	go func() { // ends with the connection
 		defer close(gone)

@@ -78,3 +78,10 @@ func (h *Handler) AlsoOnChange(f func(id session.ID, what string)) {
 		f(id, what)
 	}
 }
+
+// SetStreamAway changes how long a stream may be away, and returns what changes it back.
+func SetStreamAway(d time.Duration) (restore func()) {
+	was := streamAway
+	streamAway = d
+	return func() { streamAway = was }
+}

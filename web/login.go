@@ -17,10 +17,11 @@ var loginRoutes = []route{
 	{"POST /api/v1/links", auth.Viewer, (*server).link},
 }
 
-// openRoutes need no token: one signs in and out there.
+// openRoutes need no token: one signs in and out there, or has a pass in the address.
 var openRoutes = []route{
 	{"POST /api/v1/login", "", (*server).login},
 	{"POST /api/v1/logout", "", (*server).logout},
+	{"GET " + streamsPath + "/{id}/{pass}", "", (*server).produce},
 }
 
 const (

@@ -69,13 +69,13 @@ type runListener struct {
 	l  *hub.Listener
 }
 
-func (r *runListener) get(h *hub.Hub) (*hub.Listener, error) {
+func (r *runListener) get(h *hub.Hub, name, address string) (*hub.Listener, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.l != nil {
 		return r.l, nil
 	}
-	l, err := h.Listener(hub.ListenerConfig{Name: RunListener, Address: RunPath, Transport: "pty", Service: "run",
+	l, err := h.Listener(hub.ListenerConfig{Name: name, Address: address, Transport: "pty", Service: name,
 		Record: session.RecordOn, OnFailure: session.OnFailureContinue, Max: runMax}, nil)
 	if err == nil {
 		r.l = l
@@ -85,7 +85,7 @@ func (r *runListener) get(h *hub.Hub) (*hub.Listener, error) {
 
 // run makes a program's terminal a session, until one of the two ends.
 func (s *server) run(w http.ResponseWriter, r *http.Request) error {
-	l, err := s.running.get(s.Hub)
+	l, err := s.running.get(s.Hub, RunListener, RunPath)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnavailable, err)
 	}

@@ -63,6 +63,7 @@ type server struct {
 	running     runListener
 	alisViewers atomic.Int64
 	passes      *auth.Passes
+	intakes     intakes
 	life        context.Context // ends when the handler closes
 
 	onChange func(id session.ID, what string) // fixed after New
@@ -86,8 +87,7 @@ type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
 var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, screenRoutes, typeRoutes, passRoutes,
-	alisRoutes, roomRoutes, serverRoutes, loginRoutes,
-	runRoutes}
+	alisRoutes, streamRoutes, roomRoutes, serverRoutes, loginRoutes, runRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
@@ -113,6 +113,7 @@ func (h *Handler) Close() error {
 func (h *Handler) TokensChanged() {
 	h.server.guests.recheck(h.server.sender)
 	h.server.viewers.recheck()
+	h.server.intakes.recheck()
 }
 
 // New makes the handler of everything that is served over HTTP. The caller closes it.
@@ -150,6 +151,9 @@ func New(opt Options) *Handler {
 	h.chores.Go(func() { s.past.keep(ctx, s.read) })
 	return h
 }
+
+// onClose has f called when the handler closes, until stop is called.
+func (s *server) onClose(f func()) (stop func() bool) { return context.AfterFunc(s.life, f) }
 
 // Server has safe limits for a handler of New: what a client can send or withhold has a bound.
 func Server(h http.Handler, logger *slog.Logger) *http.Server {
