@@ -4,14 +4,6 @@ import (
 	"github.com/switchboard-relay/switchboard/session"
 )
 
-// Screen is a terminal that can tell what brings another one into its state.
-type Screen interface {
-	Write(p []byte) (int, error)
-	Resize(cols, rows int)
-	// AppendSnapshot appends it; not ok means that it cannot now.
-	AppendSnapshot(dst []byte) (_ []byte, ok bool)
-}
-
 // Alis makes the messages of ALiS of a session's events, from any of them on. It is for one goroutine.
 type Alis struct {
 	screen *screen

@@ -1,183 +1,164 @@
 package export
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"sort"
 
 	"github.com/switchboard-relay/switchboard/session"
 )
 
-// A segment ends at the next moment once it is as long as this.
-const (
-	segmentText = 256 << 10  // bytes of output
-	segmentSpan = 10_000_000 // µs
-)
+// Segments are a recording in parts, as asciinema's player loads it from version 3.17 on ({driver: "recording", src: {format:
+// "segmented", url: …}}): an index, and of each segment what brings a terminal into its state at its beginning, and what comes then.
+// Times are µs since the session's start, Unix µs. A segment has the events behind the one where it begins, up to the one where the
+// next begins.
+type Segments struct {
+	Size     session.Size // of the terminal, at first
+	Start    int64
+	Duration int64
+	Marks    []SegmentMark // in order
 
-// SegmentedIndex is the name of the file that a player of the segments asks for first.
-const SegmentedIndex = "index.json"
-
-// WriteSegmented gives put the files of a recording that asciinema's player, from 3.17 on, loads piece by piece
-// ({format: "segmented", url: "index.json"}): segments, each with what brings a terminal into its state at its beginning, and at
-// last the index. One file at a time is held in memory.
-func WriteSegmented(open func() (Reader, error), input bool, terminal func(session.Size) Screen,
-	put func(name string, content []byte) error) error {
-	a, err := lookThrough(open)
-	if err != nil {
-		return err
-	}
-	w := &segmented{put: put, terminal: terminal(a.size)}
-	s := newScreen(w, input, &a)
-	err = read(open, func(e session.Event) error {
-		if e.Number <= a.last {
-			s.event(e)
-		}
-		return w.err
-	})
-	if err != nil {
-		return err
-	}
-	s.end()
-	return w.err
+	begins []segmentBegin
 }
 
-// segmented is the player that makes the files. Its times are exact to the microsecond: those of one moment must be equal.
-type segmented struct {
-	put      func(name string, content []byte) error
-	err      error
-	terminal Screen
-	decoders [2]Decoder
-	about    *about
-	size     session.Size
-	index    []byte // its segments
-	markers  []byte
-	count    int // of segments before this one
-
-	start  int64 // of the segment, µs
-	at     int64 // of its newest event
-	text   int   // bytes of output in it
-	events []byte
-	head   []byte // what stands before its events
+// SegmentMark is a place with a name.
+type SegmentMark struct {
+	At   int64
+	Text string
 }
 
-func (w *segmented) begin(a *about) {
-	w.about, w.size = a, a.size
-	w.open(0, nil)
+// segmentBegin is where a segment begins: behind an event.
+type segmentBegin struct {
+	number uint64
+	at     int64
 }
 
-// open begins a segment with what brings the terminal into its state.
-func (w *segmented) open(at int64, snapshot []byte) {
-	w.start, w.at, w.text, w.events = at, -1, 0, w.events[:0]
-	w.head = fmt.Appendf(w.head[:0], `{"snapshot":{"cols":%d,"rows":%d,"init":`, w.size.Cols, w.size.Rows)
-	w.head = append(appendLossy(w.head, snapshot), `},"events":[`...)
-}
-
-// close writes the segment.
-func (w *segmented) close() {
-	name := fmt.Sprintf("%06d.json", w.count)
-	if w.count > 0 {
-		w.index = append(w.index, ',')
-	}
-	w.index = appendSeconds(append(w.index, "\n{\"start\":"...), w.start, 6)
-	w.index = append(AppendString(append(w.index, `,"url":`...), name), '}')
-	w.count++
-	w.save(name, append(append(w.head, w.events...), "\n]}\n"...))
-}
-
-func (w *segmented) save(name string, content []byte) {
-	if w.err == nil {
-		w.err = w.put(name, content)
-	}
-}
-
-// moment begins another segment if this one is long enough: before anything that happens at a time of its own.
-func (w *segmented) moment(at int64) {
-	long := w.text >= segmentText || w.text > 0 && at-w.start >= segmentSpan
-	if !long || at <= w.at || at >= w.about.duration {
+// Begin has a segment begin behind an event of a time, which come in order; 0 is before the first event. Where that would be too near to
+// the one before, or to the end, none does.
+func (s *Segments) Begin(number uint64, at int64) {
+	at = at - s.Start + 1 // the event itself belongs to the segment before
+	if n := len(s.begins); n == 0 {
+		number, at = 0, 0
+	} else if at <= s.begins[n-1].at || at >= s.Duration {
 		return
 	}
-	if snapshot, ok := w.terminal.AppendSnapshot(nil); ok {
-		w.close()
-		w.open(at, snapshot)
+	s.begins = append(s.begins, segmentBegin{number, at})
+}
+
+// AppendIndex appends the index, with the addresses of the segments, named by the events behind which they begin.
+func (s *Segments) AppendIndex(b []byte, url func(number uint64) string) []byte {
+	b = appendSeconds(append(b, `{"version":1,"duration":`...), s.Duration, 6)
+	b = fmt.Appendf(b, `,"term":{"cols":%d,"rows":%d},"segments":[`, s.Size.Cols, s.Size.Rows)
+	for i, begin := range s.begins {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendSeconds(append(b, "\n{\"start\":"...), begin.at, 6)
+		b = append(AppendString(append(b, `,"url":`...), url(begin.number)), '}')
+	}
+	b = append(b, "\n],\"markers\":["...)
+	for i, m := range s.Marks {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendSeconds(append(b, "\n["...), min(m.At, s.Duration), 6)
+		b = append(appendLossy(append(b, ','), []byte(m.Text)), ']')
+	}
+	return append(b, "\n]}\n"...)
+}
+
+// Has reports whether a segment begins behind an event.
+func (s *Segments) Has(number uint64) bool { return s.find(number) >= 0 }
+
+func (s *Segments) find(number uint64) int {
+	i := sort.Search(len(s.begins), func(i int) bool { return s.begins[i].number >= number })
+	if i == len(s.begins) || s.begins[i].number != number {
+		return -1
+	}
+	return i
+}
+
+// Write writes the segment that begins behind an event, with the screen there. open begins with the event that follows.
+func (s *Segments) Write(w io.Writer, number uint64, size session.Size, screen []byte, input bool, open func() (Reader, error)) error {
+	i := s.find(number)
+	if i < 0 {
+		return fmt.Errorf("no segment begins behind event %d", number)
+	}
+	first, last, end := s.begins[i], ^uint64(0), s.Duration
+	isLast := i == len(s.begins)-1
+	if !isLast {
+		last, end = s.begins[i+1].number, s.begins[i+1].at-1
+	}
+	out := bufio.NewWriterSize(w, bufferSize)
+	to := &segment{out: out, from: first.at, until: end, at: -1}
+	held, _ := to.decoders[0].Take(screen)
+	fmt.Fprintf(out, `{"snapshot":{"cols":%d,"rows":%d,"init":`, size.Cols, size.Rows)
+	out.Write(append(appendLossy(nil, held), `},"events":[`...))
+	if i > 0 {
+		to.event(first.at, 'o', nil) // the player wants one there
+	}
+	if err := each(open, last, out, newScreen(to, input, &about{start: s.Start})); err != nil {
+		return err
+	}
+	if isLast {
+		to.end(end)
+	} else if to.at < 0 {
+		to.event(first.at, 'o', nil)
+	}
+	out.WriteString("\n]}\n")
+	return out.Flush()
+}
+
+// segment is the player that writes one. Its times are exact to the microsecond: those of one moment must be equal.
+type segment struct {
+	out      *bufio.Writer
+	decoders [2]Decoder
+	from     int64
+	until    int64 // no event lies behind it
+	at       int64 // of the newest event; -1: there is none
+	line     []byte
+}
+
+func (p *segment) event(at int64, code byte, data []byte) {
+	b := p.line[:0]
+	if p.at >= 0 {
+		b = append(b, ',')
+	}
+	p.at = max(p.at, min(max(at, p.from), p.until))
+	b = appendSeconds(append(b, '\n', '['), p.at, 6)
+	b = append(append(b, `,"`...), code)
+	p.line = append(appendLossy(append(b, `",`...), data), ']')
+	p.out.Write(p.line)
+}
+
+func (p *segment) output(at int64, data []byte) {
+	if whole, _ := p.decoders[0].Take(data); len(whole) > 0 {
+		p.event(at, 'o', whole)
 	}
 }
 
-func (w *segmented) event(at int64, code byte, data []byte) {
-	if w.at >= 0 {
-		w.events = append(w.events, ',')
-	}
-	w.at = at
-	w.events = appendSeconds(append(w.events, '\n', '['), at, 6)
-	w.events = append(append(w.events, `,"`...), code)
-	w.events = append(appendLossy(append(w.events, `",`...), data), ']')
-}
-
-func (w *segmented) output(at int64, data []byte) {
-	if whole, _ := w.decoders[0].Take(data); len(whole) > 0 {
-		w.shown(at, lossy(whole))
+func (p *segment) input(at int64, data []byte) {
+	if whole, _ := p.decoders[1].Take(data); len(whole) > 0 {
+		p.event(at, 'i', whole)
 	}
 }
 
-func (w *segmented) shown(at int64, text []byte) {
-	w.moment(at)
-	w.terminal.Write(text)
-	w.text += len(text)
-	w.event(at, 'o', text)
-}
+func (p *segment) resize(at int64, size session.Size) { p.event(at, 'r', []byte(size.String())) }
 
-func (w *segmented) input(at int64, data []byte) {
-	if whole, _ := w.decoders[1].Take(data); len(whole) > 0 {
-		w.typed(at, whole)
+func (p *segment) begin(*about)       {}
+func (p *segment) mark(int64, string) {} // the index has them
+func (p *segment) lost(int64, string) {}
+func (p *segment) exit(int64, int)    {}
+
+// end has the last event be where the recording ends.
+func (p *segment) end(at int64) {
+	for i, code := range []byte{'o', 'i'} {
+		if rest := p.decoders[i].Release(); len(rest) > 0 {
+			p.event(at, code, rest)
+		}
 	}
-}
-
-func (w *segmented) typed(at int64, text []byte) {
-	w.moment(at)
-	w.event(at, 'i', text)
-}
-
-func (w *segmented) resize(at int64, size session.Size) {
-	w.moment(at)
-	w.size = size
-	w.terminal.Resize(size.Cols, size.Rows)
-	w.event(at, 'r', []byte(size.String()))
-}
-
-func (w *segmented) mark(at int64, text string) {
-	w.moment(at)
-	w.event(at, 'm', []byte(text))
-	if len(w.markers) > 0 {
-		w.markers = append(w.markers, ',')
+	if p.at != at {
+		p.event(at, 'o', nil)
 	}
-	w.markers = appendSeconds(append(w.markers, '['), at, 6)
-	w.markers = append(appendLossy(append(w.markers, ','), []byte(text)), ']')
-}
-
-func (w *segmented) lost(at int64, text string) {
-	w.release(at)
-	w.mark(at, text)
-}
-
-func (w *segmented) release(at int64) {
-	if rest := w.decoders[0].Release(); len(rest) > 0 {
-		w.shown(at, lossy(rest))
-	}
-	if rest := w.decoders[1].Release(); len(rest) > 0 {
-		w.typed(at, rest)
-	}
-}
-
-func (w *segmented) exit(int64, int) {} // the player knows of none
-
-// end completes the last segment, whose last event must be where the recording ends, and writes the index.
-func (w *segmented) end(at int64) {
-	w.release(at)
-	if w.at != at {
-		w.event(at, 'o', nil)
-	}
-	w.close()
-	size := w.about.size
-	b := appendSeconds([]byte(`{"version":1,"duration":`), at, 6)
-	b = fmt.Appendf(b, `,"term":{"cols":%d,"rows":%d},"segments":[`, size.Cols, size.Rows)
-	b = append(append(b, w.index...), "\n],\"markers\":["...)
-	b = append(append(b, w.markers...), "]}\n"...)
-	w.save(SegmentedIndex, b)
 }

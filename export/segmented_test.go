@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -11,18 +12,6 @@ import (
 	"github.com/switchboard-relay/switchboard/export"
 	"github.com/switchboard-relay/switchboard/session"
 )
-
-// paper is a screen that remembers all that was written on it: the simplest snapshot that there is.
-type paper struct {
-	text       []byte
-	cols, rows int
-}
-
-func (p *paper) Write(b []byte) (int, error) { p.text = append(p.text, b...); return len(b), nil }
-func (p *paper) Resize(cols, rows int)       { p.cols, p.rows = cols, rows }
-func (p *paper) AppendSnapshot(b []byte) ([]byte, bool) {
-	return append(append(b, "\x1bc"...), p.text...), true
-}
 
 // segmentedIndex and segment are what asciinema's player makes of the files.
 type segmentedIndex struct {
@@ -44,34 +33,44 @@ type segment struct {
 	Events [][3]any
 }
 
-// segments makes the files of events.
-func segments(t *testing.T, events []session.Event, terminal export.Screen) (index segmentedIndex, list []segment) {
+// segments makes the files of events, where segments may begin behind those that are said. A screen is all that was sent so far.
+func segments(t *testing.T, events []session.Event, behind func(e session.Event) bool, marks ...export.SegmentMark) (index segmentedIndex, list []segment) {
 	t.Helper()
-	files := map[string][]byte{}
-	closed := 0
-	open := func() (export.Reader, error) { return &tape{events: events, batch: 3, closed: &closed}, nil }
-	err := export.WriteSegmented(open, true, func(size session.Size) export.Screen {
-		terminal.Resize(size.Cols, size.Rows)
-		return terminal
-	}, func(name string, content []byte) error {
-		files[name] = bytes.Clone(content)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	s := export.Segments{Size: session.DefaultSize, Start: start, Marks: marks}
+	if n := len(events); n > 0 {
+		s.Duration = events[n-1].Time - start
 	}
-	if err := json.Unmarshal(files[export.SegmentedIndex], &index); err != nil {
-		t.Fatalf("%v in %s", err, files[export.SegmentedIndex])
+	s.Begin(0, start)
+	screens, shown := map[uint64][]byte{}, []byte("\x1bc")
+	for _, e := range events {
+		if e.Kind == session.Sent {
+			shown = append(shown, e.Data...)
+		}
+		if behind(e) {
+			s.Begin(e.Number, e.Time)
+			screens[e.Number] = bytes.Clone(shown)
+		}
 	}
-	for _, s := range index.Segments {
+	content := s.AppendIndex(nil, func(number uint64) string { return fmt.Sprint(number) })
+	if err := json.Unmarshal(content, &index); err != nil {
+		t.Fatalf("%v in %s", err, content)
+	}
+	for _, begin := range index.Segments {
+		var number uint64
+		fmt.Sscan(begin.URL, &number)
+		var out bytes.Buffer
+		closed := 0
+		err := s.Write(&out, number, session.DefaultSize, screens[number], true, func() (export.Reader, error) {
+			return &tape{events: events[number:], batch: 3, closed: &closed}, nil
+		})
 		var one segment
-		if err := json.Unmarshal(files[s.URL], &one); err != nil {
-			t.Fatalf("%s: %v in %s", s.URL, err, files[s.URL])
+		if err = errors.Join(err, json.Unmarshal(out.Bytes(), &one)); err != nil || closed != 1 || !s.Has(number) {
+			t.Fatalf("%d: %v in %s", number, err, &out)
 		}
 		list = append(list, one)
 	}
-	if len(files) != len(list)+1 {
-		t.Errorf("%d files for %d segments", len(files), len(list))
+	if s.Has(1 << 40) {
+		t.Error("a segment begins behind an event that there is not")
 	}
 	return index, list
 }
@@ -89,11 +88,11 @@ func checkSegments(t *testing.T, index segmentedIndex, list []segment, shown str
 		if i+1 < len(list) {
 			end = index.Segments[i+1].Start
 		}
-		if i > 0 && (start <= index.Segments[i-1].Start || start >= index.Duration || s.Events[0][0] != start) {
-			t.Fatalf("segment %d begins at %v, its events at %v", i, start, s.Events[0][0])
+		if len(s.Events) == 0 || i > 0 && (start <= index.Segments[i-1].Start || start >= index.Duration || s.Events[0][0] != start) {
+			t.Fatalf("segment %d begins at %v, its events are %v", i, start, s.Events)
 		}
 		if text := strings.TrimPrefix(s.Snapshot.Init, "\x1bc"); text != before {
-			t.Fatalf("segment %d begins with %d bytes on the screen; want %d", i, len(text), len(before))
+			t.Fatalf("segment %d begins with %q on the screen; want %q", i, text, before)
 		}
 		last := start
 		for _, e := range s.Events {
@@ -111,19 +110,22 @@ func checkSegments(t *testing.T, index segmentedIndex, list []segment, shown str
 		}
 	}
 	if before != shown {
-		t.Fatalf("%d bytes are shown; want %d", len(before), len(shown))
+		t.Fatalf("%q is shown; want %q", before, shown)
 	}
 }
 
+func all(session.Event) bool { return true }
+
 func TestASegmentedRecordingIsAsThePlayerDemands(t *testing.T) {
-	index, list := segments(t, shell(), &paper{})
-	checkSegments(t, index, list, "$ 温�\"\x1b[0m\r\n��")
-	if len(list) != 2 || len(index.Markers) != 2 || index.Markers[0][1] != "sent by ada" || index.Term.Cols != 100 ||
-		list[1].Snapshot.Cols != 120 || index.Segments[1].Start != 12.0048-2.0008 {
-		t.Errorf("got %+v, %+v", index, list)
+	marks := []export.SegmentMark{{At: 2_000_000, Text: "a mark"}, {At: 3_000_000_000, Text: "late"}}
+	index, list := segments(t, shell(), all, marks...)
+	checkSegments(t, index, list, "$ 温\ufffd\"never\ufffd\x1b[0m\r\n\ufffd\ufffd")
+	if len(list) != 13 || len(index.Markers) != 2 || index.Markers[0] != [2]any{2.0, "a mark"} || index.Markers[1][0] != index.Duration ||
+		index.Term.Rows != 24 || index.Segments[1].Start != 0.000001 {
+		t.Errorf("got %d, %+v", len(list), index)
 	}
 	for _, few := range [][]session.Event{nil, story(session.Opened, info), story(session.Sent, "x")} {
-		index, list := segments(t, few, &paper{})
+		index, list := segments(t, few, all)
 		if len(list) != 1 || len(list[0].Events) == 0 || index.Duration != 0 {
 			t.Errorf("%v: %+v, %+v", few, index, list)
 		}
@@ -134,39 +136,18 @@ func TestSegmentsOfALongRecordingJoinWithoutASeam(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	events := []session.Event{{Number: 1, Time: start, Kind: session.Opened, Data: session.JSON(info)}}
 	at, shown := int64(start), ""
-	for len(shown) < 2<<20 {
-		at += random.Int64N(3) * 100_000
-		text := strings.Repeat("温度 x", random.IntN(8000))
+	for range 500 {
+		at += random.Int64N(3) // most moments have more than one event
+		text := strings.Repeat("温度 x", random.IntN(10))
 		cut := random.IntN(len(text) + 1)
 		for _, part := range []string{text[:cut], text[cut:]} {
 			events = append(events, session.Event{Number: uint64(len(events) + 1), Time: at, Kind: session.Sent, Data: []byte(part)})
 		}
 		shown += text
 	}
-	index, list := segments(t, events, &paper{})
+	index, list := segments(t, events, func(session.Event) bool { return random.IntN(4) == 0 })
 	checkSegments(t, index, list, shown)
-	if len(list) < 5 || len(list) > 40 {
-		t.Errorf("%d segments of %d bytes in %v s", len(list), len(shown), index.Duration)
-	}
-}
-
-// mute is a screen that has no snapshot to give.
-type mute struct{ paper }
-
-func (m *mute) AppendSnapshot(b []byte) ([]byte, bool) { return b, false }
-
-func TestWithoutASnapshotASegmentGoesOn(t *testing.T) {
-	if index, list := segments(t, shell(), &mute{}); len(list) != 1 {
-		t.Errorf("got %+v", index)
-	}
-}
-
-func TestTheErrorOfAFileOfSegmentsComesBack(t *testing.T) {
-	full, closed := errors.New("full"), 0
-	open := func() (export.Reader, error) { return &tape{events: shell(), closed: &closed}, nil }
-	err := export.WriteSegmented(open, false, func(session.Size) export.Screen { return &paper{} },
-		func(string, []byte) error { return full })
-	if !errors.Is(err, full) || closed != 2 {
-		t.Errorf("got %v, %d closed", err, closed)
+	if len(list) < 100 {
+		t.Errorf("%d segments", len(list))
 	}
 }

@@ -87,7 +87,7 @@ type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
 var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, screenRoutes, typeRoutes, passRoutes,
-	alisRoutes, streamRoutes, roomRoutes, serverRoutes, loginRoutes, runRoutes}
+	alisRoutes, segmentedRoutes, streamRoutes, roomRoutes, serverRoutes, loginRoutes, runRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
@@ -320,13 +320,13 @@ func statusOf(err error) (int, error) {
 		return http.StatusForbidden, err
 	case errors.Is(err, errFailures):
 		return http.StatusTooManyRequests, err
-	case errors.Is(err, hub.ErrNotFound), errors.Is(err, recording.ErrNotFound), errors.Is(err, errNoRoom),
+	case errors.Is(err, hub.ErrNotFound), errors.Is(err, recording.ErrNotFound), errors.Is(err, errNoRoom), errors.Is(err, errNoSegment),
 		errors.Is(err, errNoConsole), errors.Is(err, hub.ErrNoNote):
 		return http.StatusNotFound, err
 	case errors.Is(err, errUnavailable):
 		return http.StatusServiceUnavailable, err
 	case errors.As(err, &ambiguous), errors.Is(err, hub.ErrNotLive), errors.Is(err, hub.ErrLive),
-		errors.Is(err, hub.ErrPinned), errors.Is(err, hub.ErrCannotSend), errors.Is(err, hub.ErrCannotType), errors.Is(err, errNotRecorded),
+		errors.Is(err, hub.ErrPinned), errors.Is(err, hub.ErrCannotSend), errors.Is(err, hub.ErrCannotType), errors.Is(err, errNotRecorded), errors.Is(err, errSegmentsLive),
 		errors.Is(err, errStreams), errors.Is(err, hub.ErrNoScreen), errors.Is(err, recording.ErrNotRecorded), errors.Is(err, hub.ErrTooManyNotes):
 		return http.StatusConflict, err
 	}
