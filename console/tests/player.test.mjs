@@ -123,6 +123,65 @@ test("asciinema's player follows a live session, and is told when it ends", asyn
   assert.equal(page.sockets, 1, 'the player came again');
 });
 
+test("asciinema's player seeks in a long recording, and loads little of it", async (t) => {
+  const browser = await openBrowser(t);
+  const h = await House.open(t, {});
+  const cast = path.join(h.folder, 'long.cast');
+  const lines = Array.from({ length: 7200 }, (_, i) => JSON.stringify([i / 2, 'o', `\x1b[2;3H\x1b[3${i % 8}m温度 ${i} \x1b[0m`]));
+  lines.splice(5000, 0, JSON.stringify([2499.75, 'r', '70x12']));
+  await writeFile(cast, ['{"version":2,"width":60,"height":10,"timestamp":1700000000}', ...lines].join('\n'));
+  const id = (await h.run('import', cast)).split(' ')[0];
+  const { segmented } = await passFor(h, id);
+  const index = await (await fetch(segmented)).json();
+  assert.ok(index.segments.length > 100, `${index.segments.length} segments`);
+  const page = await playFrom(t, browser, { format: 'segmented', url: segmented }, { preload: true });
+  let loaded = 0;
+  page.on('request', (r) => (loaded += r.url().includes('/segmented/') ? 1 : 0));
+  for (const at of [1234.25, 3599.25, 0.75, 2600.25, 2499.25]) {
+    await seek(page, at);
+    await shows(page, `温度 ${Math.floor(at * 2)}`);
+    assert.equal((await screen(page)).length, at > 2499.75 ? 12 : 10, `rows at ${at} s`);
+  }
+  assert.ok(loaded <= 20, `${loaded} segments were loaded`);
+  const length = await page.evaluate(() => window.player.getDuration());
+  assert.ok(Math.abs(length - 3599.5) < 0.002, `it lasts ${length} s`);
+  await seek(page, 3598.9);
+  await page.evaluate(() => window.player.play());
+  await shows(page, '温度 7199');
+});
+
+test('an animated picture shows what the terminal showed', async (t) => {
+  const browser = await openBrowser(t);
+  const h = await House.open(t, {});
+  const cast = path.join(h.folder, 'demo.cast');
+  await writeFile(cast, demo);
+  const id = (await h.run('import', cast)).split(' ')[0];
+  const file = path.join(h.folder, 'demo.svg');
+  await h.run('export', id, '--format', 'svg', '--output', file);
+  const page = await openPage(t, browser);
+  await page.goto('file://' + file);
+  /** What is within its row's window at a time. */
+  const shown = (at) =>
+    page.evaluate((at) => {
+      for (const a of document.getAnimations()) {
+        a.pause();
+        a.currentTime = at;
+      }
+      const inside = (text, row) => {
+        const { top, bottom } = text.getBoundingClientRect();
+        const middle = (top + bottom) / 2 - row.ownerSVGElement.getBoundingClientRect().top - 10;
+        return middle >= row.y.baseVal.value && middle < row.y.baseVal.value + row.height.baseVal.value;
+      };
+      return [...document.querySelectorAll('svg svg')].map((row) =>
+        [...row.querySelectorAll('text')].flatMap((text) => (inside(text, row) ? [text.textContent] : [])).join(' '),
+      );
+    }, at);
+  assert.match((await shown(1500))[0], /^first 温 度 é 😀$/);
+  assert.deepEqual((await shown(25_000)).slice(0, 2), ['second', '']);
+  assert.equal((await shown(45_000))[11], 'the\u00a0last\u00a0line\u00a0of\u00a012');
+  assert.match((await shown(61_000))[11], /end$/);
+});
+
 test('the console offers those formats of sessions that have a terminal', async (t) => {
   const browser = await openBrowser(t); // it closes before the server does, which a page would miss
   const h = await House.open(t, {});
