@@ -2,8 +2,10 @@ package hub
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
+	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/session"
 )
 
@@ -15,3 +17,31 @@ func (h *Hub) Retain(ctx context.Context, r Retention) { h.keep = r; h.retain(ct
 
 // LimitOwners sets how long the owner of a session may take to finish it.
 func (h *Hub) LimitOwners(d time.Duration) { h.ownerLimit = d }
+
+// later is how much later it is for those who keep screens.
+var later atomic.Int64
+
+// KeepScreens keeps the screens of what was sent by now, as happens every few seconds.
+func (h *Hub) KeepScreens() { h.screensAfter(screensPeriod) }
+
+// RestScreens is what happens when nothing is sent for a while.
+func (h *Hub) RestScreens() { h.screensAfter(2 * screensIdle) }
+
+func (h *Hub) screensAfter(d time.Duration) {
+	h.screens.round(context.Background(), time.Now().Add(time.Duration(later.Add(int64(d)))))
+}
+
+// ScreenTerminals is how many terminals are in memory for keeping screens, and of how many sessions something is known.
+func (h *Hub) ScreenTerminals() (terminals, sessions int) {
+	for _, t := range h.screens.list() {
+		if t.memory.Load() > 0 {
+			terminals++
+		}
+		sessions++
+		h.screens.release(t)
+	}
+	return terminals, sessions
+}
+
+// Live is the recording of a live session.
+func (h *Hub) Live(id session.ID) *recording.Log { return h.live.get(id).log }

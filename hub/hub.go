@@ -65,6 +65,8 @@ type Hub struct {
 	indexed  signal
 	removed  atomic.Uint64
 	rooms    rooms
+	screens  screens
+	sizes    sync.Mutex // held while the index is told how large recordings are
 }
 
 // New makes a hub. Sessions that the store found interrupted are listed at once. The caller calls Shutdown.
@@ -79,6 +81,7 @@ func New(opt Options) (*Hub, error) {
 	}
 	h.sockets.init(opt.MaxConnections, opt.Logger)
 	h.live.init()
+	h.screens.init(h)
 	ctx, stop := context.WithCancel(context.Background())
 	h.stop = stop
 	if err := h.handleCommands(); err != nil {
@@ -87,6 +90,8 @@ func New(opt Options) (*Hub, error) {
 	}
 	h.chores.Go(func() { h.indexSealed(ctx) })
 	h.chores.Go(func() { h.sweep(ctx) })
+	h.chores.Go(func() { h.screens.keep(ctx) })
+	h.chores.Go(func() { h.screens.build(ctx) })
 	return h, nil
 }
 

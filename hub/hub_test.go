@@ -30,6 +30,7 @@ type node struct {
 	*hub.Hub
 	t     testing.TB
 	store *recording.Store
+	dir   string
 	stop  func()
 }
 
@@ -38,8 +39,11 @@ func newNode(t testing.TB, sealed ...func(session.Summary)) *node {
 }
 
 func newNodeKeeping(t testing.TB, keep hub.Retention, sealed ...func(session.Summary)) *node {
+	return newNodeIn(t, t.TempDir(), keep, sealed...)
+}
+
+func newNodeIn(t testing.TB, dir string, keep hub.Retention, sealed ...func(session.Summary)) *node {
 	t.Helper()
-	dir := t.TempDir()
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	inbox := hub.NewInbox()
 	store, err := recording.Open(recording.Options{Dir: dir, Logger: logger, OnSealed: func(sum session.Summary) {
@@ -60,7 +64,7 @@ func newNodeKeeping(t testing.TB, keep hub.Retention, sealed ...func(session.Sum
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{Hub: h, t: t, store: store}
+	n := &node{Hub: h, t: t, store: store, dir: dir}
 	n.stop = sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()

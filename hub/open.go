@@ -83,6 +83,7 @@ func (h *Hub) openEntered(l *Listener, conn transport.Conn, by keeper, about Abo
 	h.opened.Add(1)
 	l.accepted.Add(1)
 	h.live.add(s)
+	h.screens.begin(s)
 	log.Ready()
 	if l.closed.Load() {
 		s.end(session.End{Cause: session.Shutdown})

@@ -159,6 +159,7 @@ func (h *Hub) remove(ctx context.Context, sum session.Summary) error {
 	if err != nil {
 		return fmt.Errorf("remove recording %s: %w", sum.ID, err)
 	}
+	h.screens.forget(sum.ID)
 	return h.index.Delete(ctx, sum.ID)
 }
 

@@ -3,8 +3,9 @@ package hub
 import (
 	"context"
 	"errors"
-	"io"
+	"math"
 
+	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/screen"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/terminal"
@@ -16,77 +17,93 @@ var ErrNoScreen = errors.New("the session is not recorded (record: off), so nobo
 // Screen is what a session's terminal shows behind the event of a number, or behind its newest if there are fewer. In the
 // midst of a very long sequence it is an earlier one. ErrNoScreen if it is not recorded.
 func (h *Hub) Screen(ctx context.Context, id session.ID, number uint64) (screen.Screen, error) {
-	t, err := h.screenAt(ctx, id, number)
+	t, number, err := h.track(ctx, id, number)
 	if err != nil {
 		return screen.Screen{}, err
 	}
-	s, ok := t.Screen()
-	if !ok {
-		t = screen.New()
-		s, _ = t.Screen()
-	}
-	return s, nil
+	defer h.screens.release(t)
+	return h.screens.cache.get(ctx, cachedKey{t.id, number}, func() (screen.Screen, error) {
+		tracker, from, err := t.replay(ctx, number)
+		if err != nil {
+			return screen.Screen{}, err
+		}
+		s, ok := tracker.Screen()
+		switch {
+		case ok:
+			return s, nil
+		case from.Number > 0:
+			return from, nil
+		}
+		s, _ = screen.New().Screen()
+		return s, nil
+	})
 }
 
-// Terminal is Screen as a terminal of the caller's own; the Screen has no Data.
+// Terminal is Screen as a terminal of the caller's own; the Screen has no Data, and is always of the event that was asked for.
 func (h *Hub) Terminal(ctx context.Context, id session.ID, number uint64) (*terminal.Terminal, screen.Screen, error) {
-	t, err := h.screenAt(ctx, id, number)
+	t, number, err := h.track(ctx, id, number)
 	if err != nil {
 		return nil, screen.Screen{}, err
 	}
-	p := t.Place()
-	return t.Terminal(), screen.Screen{Number: p.Number, Time: p.Time, Size: p.Size}, nil
+	defer h.screens.release(t)
+	tracker, _, err := t.replay(ctx, number)
+	if err != nil {
+		return nil, screen.Screen{}, err
+	}
+	p := tracker.Place()
+	return tracker.Terminal(), screen.Screen{Number: p.Number, Time: p.Time, Size: p.Size}, nil
 }
 
-// Screens are the places of a session whose screens are kept, in order.
+// Screens are the places of a session whose screens are kept, in order: from each of them on it can be shown at once. Where
+// they are not kept yet, all that was sent is read.
 func (h *Hub) Screens(ctx context.Context, id session.ID) (places []screen.Place, err error) {
-	err = h.follow(ctx, id, screen.New(), func(t *screen.Tracker, e session.Event) bool {
-		if t.Due(e) {
-			if s, ok := t.Screen(); ok {
-				places = append(places, t.Place())
-				t.Kept(len(s.Data))
-			}
+	t, _, err := h.track(ctx, id, math.MaxUint64)
+	if err != nil {
+		return nil, err
+	}
+	defer h.screens.release(t)
+	for range 2 { // the second time if the file turned out to be damaged
+		release, err := t.approach(ctx, math.MaxUint64)
+		if err != nil {
+			return nil, err
 		}
-		return true
-	})
+		release()
+		if places, err = t.places(); err == nil {
+			return places, nil
+		}
+	}
 	return places, err
 }
 
-func (h *Hub) screenAt(ctx context.Context, id session.ID, number uint64) (*screen.Tracker, error) {
-	t := screen.New()
-	err := h.follow(ctx, id, t, func(_ *screen.Tracker, e session.Event) bool { return e.Number <= number })
-	return t, err
+// places are those of the screens that are kept.
+func (t *track) places() (list []screen.Place, err error) {
+	last := uint64(0)
+	add := func(s recording.Screen) {
+		if s.Number > last {
+			list = append(list, screen.Place{Number: s.Number, Time: s.Time, Size: s.Size})
+			last = s.Number
+		}
+	}
+	t.mu.Lock()
+	pending := t.pending
+	t.mu.Unlock()
+	file := t.screens()
+	err = file.Each(add)
+	t.doubt(file)
+	for _, s := range pending {
+		add(s)
+	}
+	return list, err
 }
 
-// follow gives a tracker the events behind the one where it is, as far as they are there, until before says no.
-func (h *Hub) follow(ctx context.Context, id session.ID, t *screen.Tracker,
-	before func(*screen.Tracker, session.Event) bool) error {
-	sum, err := h.Find(ctx, string(id))
+// track is that of a session, held, and the number of an event of it that there is.
+func (h *Hub) track(ctx context.Context, id session.ID, number uint64) (*track, uint64, error) {
+	if s := h.live.get(id); s != nil {
+		s.flushDelivery()
+	}
+	t, err := h.screens.hold(ctx, id)
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
-	if sum.Record == session.RecordOff {
-		return ErrNoScreen
-	}
-	events, err := h.Events(ctx, sum.ID, t.Number()+1)
-	if err != nil {
-		return err
-	}
-	defer events.Close()
-	for ctx.Err() == nil {
-		batch, err := events.TryNext()
-		for _, e := range batch {
-			if !before(t, e) {
-				return nil
-			}
-			t.Take(e)
-		}
-		if errors.Is(err, io.EOF) || len(batch) == 0 && err == nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return context.Cause(ctx)
+	return t, min(number, t.newest()), nil
 }

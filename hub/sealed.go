@@ -58,7 +58,7 @@ func (h *Hub) indexSealed(ctx context.Context) {
 				return
 			}
 		}
-		if err := h.index.Add(context.WithoutCancel(ctx), batch); err != nil {
+		if err := h.addSealed(context.WithoutCancel(ctx), batch); err != nil {
 			h.logger.Error("the index cannot be written; it will be tried again", "error", err)
 			select {
 			case <-time.After(time.Second):
@@ -70,6 +70,19 @@ func (h *Hub) indexSealed(ctx context.Context) {
 		h.inbox.done(len(batch))
 		h.indexed.broadcast()
 	}
+}
+
+// addSealed writes summaries into the index, with what their screens take.
+func (h *Hub) addSealed(ctx context.Context, batch []session.Summary) error {
+	h.sizes.Lock()
+	defer h.sizes.Unlock()
+	batch = slices.Clone(batch)
+	for i := range batch {
+		if sum := &batch[i]; sum.Terminal != "" {
+			sum.Size += h.store.ScreensSize(sum.ID, sum.Start)
+		}
+	}
+	return h.index.Add(ctx, batch)
 }
 
 // indexed wakes those who wait until a session is in the index.

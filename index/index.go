@@ -232,6 +232,12 @@ func (x *Index) SetPinned(ctx context.Context, pinned bool, ids ...session.ID) e
 	return err
 }
 
+// SetSize says how much a recording takes on disk, bytes. Nothing happens if there is none.
+func (x *Index) SetSize(ctx context.Context, id session.ID, size int64) error {
+	_, err := x.write.ExecContext(ctx, "UPDATE session SET size = ? WHERE id = ?", size, string(id))
+	return err
+}
+
 // Delete takes sessions out. Nothing happens to those that there are not.
 func (x *Index) Delete(ctx context.Context, ids ...session.ID) error {
 	if len(ids) == 0 {

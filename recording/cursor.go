@@ -15,6 +15,7 @@ type Cursor struct {
 	log  *Log
 	rec  *Recording
 	own  bool // rec was opened by the cursor
+	mute bool // it counts as no watcher
 	next uint64
 
 	held    *chunk // being read from memory
@@ -43,6 +44,9 @@ func (l *Log) Cursor(from uint64) *Cursor {
 	return &Cursor{log: l, next: from}
 }
 
+// Reader is Cursor for the program's own needs, and counts as no watcher: of a session that is not recorded it sees nothing.
+func (l *Log) Reader(from uint64) *Cursor { return &Cursor{log: l, next: max(from, 1), mute: true} }
+
 // Close ends the reading. It may be called more than once.
 func (c *Cursor) Close() {
 	if c.closed {
@@ -54,7 +58,7 @@ func (c *Cursor) Close() {
 		c.rec.Close()
 	}
 	l := c.log
-	if l == nil {
+	if l == nil || c.mute {
 		return
 	}
 	l.mu.Lock()

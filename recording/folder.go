@@ -89,6 +89,7 @@ func (s *Store) Summary(id session.ID, start int64) (session.Summary, error) {
 			session.FormatTime(sum.Start))
 	}
 	sum.Pinned = exists(pinOf(path))
+	sum.Size += s.ScreensSize(id, start)
 	return sum, nil
 }
 

@@ -1,7 +1,6 @@
 package recording
 
 import (
-	"context"
 	"errors"
 	"math"
 	"sync"
@@ -344,50 +343,6 @@ func (l *Log) Flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.submit()
-}
-
-// WaitDurable waits until the event is on disk. An event that is not recorded does not wait.
-func (l *Log) WaitDurable(ctx context.Context, number uint64) error {
-	if !l.recorded() {
-		return nil
-	}
-	for {
-		l.mu.Lock()
-		if l.durableTo() >= number {
-			l.mu.Unlock()
-			return nil
-		}
-		if l.seldom().dead != nil || l.stopped {
-			err := l.seldom().dead
-			l.mu.Unlock()
-			return cmpErr(err, ErrInterrupted)
-		}
-		if l.seldom().committed == nil {
-			l.needRare().committed = make(chan struct{})
-		}
-		committed := l.seldom().committed
-		l.mu.Unlock()
-		select {
-		case <-committed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-func cmpErr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
-// durableTo is the number of the newest event on disk; l.mu is held.
-func (l *Log) durableTo() uint64 {
-	if n := len(l.durable); n > 0 {
-		return l.durable[n-1].last()
-	}
-	return 0
 }
 
 // Interrupt ends every wait in l with ErrInterrupted, now and from now on. Events can still be appended until End.

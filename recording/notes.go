@@ -138,7 +138,7 @@ func writeDurably(path string, data []byte) error {
 	return datasync(f)
 }
 
-// unlinkNotes removes a recording's notes, and what a crash may have left of a change to them.
-func unlinkNotes(path string) error {
-	return errors.Join(unlink(notesOf(path)), unlink(notesOf(path)+".tmp"))
+// unlinkBeside removes a recording's screens and its notes, and what a crash may have left of a change to them.
+func unlinkBeside(path string) error {
+	return errors.Join(unlink(screensOf(path)), unlink(notesOf(path)), unlink(notesOf(path)+".tmp"))
 }

@@ -59,7 +59,7 @@ func (s *Store) forgetRemoved(logs map[session.ID]*Log) {
 		delete(logs, id)
 		start := l.durable[0].t0
 		l.forget()
-		unlinkNotes(s.sealedPath(id, start)) // where the crash came between the note and the deed
+		unlinkBeside(s.sealedPath(id, start)) // where the crash came between the note and the deed
 		os.Remove(s.sealedPath(id, start))
 	}
 	if !held {

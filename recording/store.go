@@ -245,7 +245,7 @@ func (s *Store) Stats() Stats {
 	return st
 }
 
-// Remove deletes an ended session's file and its notes; one that is gone already is no error, a pinned one is ErrPinned.
+// Remove deletes an ended session's file, its screens and its notes; one that is gone already is no error, a pinned one is ErrPinned.
 // The recording does not come back after a crash, even if the journal still holds its records.
 func (s *Store) Remove(id session.ID, start int64) error {
 	s.pmu.Lock()
@@ -257,7 +257,7 @@ func (s *Store) Remove(id session.ID, start int64) error {
 	if err := s.noteRemoved(id, path); err != nil {
 		return err
 	}
-	if err := unlinkNotes(path); err != nil { // first: without their recording nothing would lead to them
+	if err := unlinkBeside(path); err != nil { // first: without their recording nothing would lead to them
 		return err
 	}
 	if err := unlink(path); err != nil {

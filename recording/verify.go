@@ -56,6 +56,8 @@ func Verify(dir string, report func(Damage)) (VerifyStats, error) {
 				return v.file(path)
 			case ".notes":
 				return v.notes(path)
+			case ".screens":
+				return v.screens(path)
 			}
 			return nil
 		})

@@ -9,15 +9,17 @@ import (
 // When a screen is kept.
 const (
 	keepOutput = 256 << 10        // bytes sent since the last one
+	keepLate   = 1 << 20          // bytes sent since the last one, if it does not say all
 	keepTime   = 10 * time.Second // since the last one, if anything was sent
 	keepWorth  = 4                // no sooner than after so many times its length in bytes sent, or
 	keepRate   = 32 << 10         // when so many bytes a second make up for it,
 	keepPause  = 100 * time.Millisecond
-	keepBurst  = 3 * time.Second // but for some at once
+	keepBurst  = 30 * time.Second // but for some at once
 )
 
 // rule decides behind which events a screen is kept: behind every resize, behind much output, and now and then behind any.
-// Who has the terminal resized without end, or draws screens that take long to say, gets fewer.
+// Who has the terminal resized without end, or draws screens that take long to say, gets fewer. While the screen would not say
+// all that is in the terminal, it waits for one that does, for a while.
 type rule struct {
 	last   int64 // time of the last one kept, Unix µs
 	size   int   // its length, bytes
@@ -45,6 +47,9 @@ func (r *rule) due(at int64) bool {
 	wanted := r.change || r.work > 0 && since >= keepTime.Microseconds()
 	return wanted && r.debt-since <= keepBurst.Microseconds()
 }
+
+// resume goes on behind a screen that was kept.
+func (r *rule) resume(s Screen) { r.last, r.size, r.debt = s.Time, len(s.Data), s.Debt }
 
 // kept takes note of a screen that was kept, behind an event of a time.
 func (r *rule) kept(at int64, size int) {

@@ -19,6 +19,7 @@ type Screen struct {
 	Time   int64  // of that event, Unix µs
 	Size   session.Size
 	Data   []byte // sequences that bring any terminal of that size to it, whatever it showed; they begin with RIS
+	Debt   int64  // of a screen that is to be kept, or was: what New's rule goes on with behind it, µs
 }
 
 // Place is a Screen without what it shows.
@@ -46,7 +47,7 @@ func New() *Tracker {
 func Resume(s Screen) *Tracker {
 	t := &Tracker{term: terminal.New(s.Size.Cols, s.Size.Rows), number: s.Number, at: s.Time}
 	t.term.Write(s.Data)
-	t.rule.kept(t.at, len(s.Data))
+	t.rule.resume(s)
 	return t
 }
 
@@ -95,11 +96,16 @@ func (t *Tracker) Place() Place { return Place{t.number, t.at, t.Size()} }
 // Screen is what is shown behind the newest event taken, or not ok in the midst of a very long sequence.
 func (t *Tracker) Screen() (_ Screen, ok bool) {
 	data, ok := t.term.AppendSnapshot(nil)
-	return Screen{t.number, t.at, t.Size(), data}, ok
+	return Screen{Number: t.number, Time: t.at, Size: t.Size(), Data: data}, ok
 }
 
 // Due reports whether the screen is to be kept before an event is taken. That follows from the events alone.
-func (t *Tracker) Due(e session.Event) bool { return e.Number > t.number && t.rule.due(e.Time) }
+func (t *Tracker) Due(e session.Event) bool {
+	return e.Number > t.number && t.rule.due(e.Time) && (t.term.IsWhole() || t.rule.work >= keepLate)
+}
 
-// Kept says that the screen was kept, and how long it was.
-func (t *Tracker) Kept(bytes int) { t.rule.kept(t.at, bytes) }
+// Kept says that the screen is kept, and fills in its Debt.
+func (t *Tracker) Kept(s *Screen) {
+	t.rule.kept(t.at, len(s.Data))
+	s.Debt = t.rule.debt
+}

@@ -19,6 +19,7 @@ func (t *Terminal) AppendSnapshot(dst []byte) ([]byte, bool) {
 	if t.IsAlternate() {
 		w.savedCursor(&t.main)
 		w.margins(&t.main)
+		w.moveTo(t.main.x, t.main.y) // a resize breaks the line of the cursor in another way
 		w.text("\x1b[?47h")
 		w.screen(&t.alt)
 	} else if t.alt.saved != (savedCursor{}) {
