@@ -11,10 +11,12 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
 
+	"github.com/switchboard-relay/switchboard/announce"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
 	"github.com/switchboard-relay/switchboard/web"
@@ -23,10 +25,11 @@ import (
 // RunCmd runs a program in a terminal here, and makes it a session of a server.
 type RunCmd struct {
 	serverFlags
-	Name    string   `placeholder:"TEXT" help:"The session's name (the program's unless told)."`
-	NoInput bool     `help:"Do not record what is typed: only what the program shows."`
-	Strict  bool     `help:"End the program once it is not recorded any more."`
-	Command []string `arg:"" passthrough:"" name:"command" help:"The program and its arguments."`
+	Name     string   `placeholder:"TEXT" help:"The session's name (the program's unless told)."`
+	NoInput  bool     `help:"Do not record what is typed: only what the program shows."`
+	Strict   bool     `help:"End the program once it is not recorded any more."`
+	Announce string   `enum:"title,line,off" default:"title" help:"How to tell you that somebody types along: in the window's title, by a line, or not at all."`
+	Command  []string `arg:"" passthrough:"" name:"command" help:"The program and its arguments."`
 }
 
 // Exit codes of run besides the program's own, as other programs that run one have them.
@@ -69,6 +72,9 @@ func (c *RunCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	r := &runner{std: std, typed: asTerminal(std.in), shown: asTerminal(std.out), record: !c.NoInput, strict: c.Strict}
 	r.cols, r.rows = r.size()
+	if r.shown != nil && c.Announce != string(announce.Off) {
+		r.voice = announce.New(announce.Way(c.Announce), r.putAnnouncement)
+	}
 	hello := newHello(command)
 	hello.Name = cmp.Or(c.Name, hello.Name)
 	hello.Size = fmt.Sprintf("%dx%d", r.cols, r.rows)
@@ -114,6 +120,9 @@ type runner struct {
 	program *transport.PTY
 
 	cols, rows int // owned by run
+
+	voice   *announce.Announcer // nil: nothing is announced
+	showing sync.Mutex          // orders what is written to who runs it
 }
 
 // size is that of the terminal that shows, or types.
@@ -151,6 +160,7 @@ func (r *runner) run(ctx context.Context, command []string, id session.ID) error
 	r.watch(ctx, signals, shown)
 	status := r.program.Status()
 	r.program.Close()
+	r.hush()
 	restore()
 	r.uplink.end(status.String())
 	if status.Code == 0 {
@@ -238,7 +248,7 @@ func (r *runner) show() error {
 			most -= n
 		}
 		if n > 0 {
-			if _, err := r.std.out.Write(buf[:n]); err != nil {
+			if err := r.write(buf[:n]); err != nil {
 				return err
 			}
 			r.uplink.output(buf[:n])
@@ -248,6 +258,39 @@ func (r *runner) show() error {
 		}
 	}
 	return nil
+}
+
+// write shows the person what the program does.
+func (r *runner) write(p []byte) error {
+	r.showing.Lock()
+	defer r.showing.Unlock()
+	if r.voice != nil {
+		defer r.voice.Passed(p)
+	}
+	_, err := r.std.out.Write(p)
+	return err
+}
+
+// announce tells the person who types along.
+func (r *runner) announce(text string) {
+	if r.voice != nil {
+		r.voice.Say(text)
+	}
+}
+
+func (r *runner) putAnnouncement(next func() []byte) error {
+	r.showing.Lock()
+	defer r.showing.Unlock()
+	_, err := r.std.out.Write(next())
+	return err
+}
+
+// hush takes back what was announced.
+func (r *runner) hush() {
+	if r.voice != nil {
+		r.putAnnouncement(r.voice.Undo)
+		r.voice.Close()
+	}
 }
 
 // typeIn passes on what is typed: to the program first, and without ever waiting for the server.

@@ -35,6 +35,7 @@ const (
 	runPing    = 5 * time.Second
 	runSilence = 15 * time.Second // of a server that is asked every 5 s, until it is given up
 	runMost    = 4 << 20          // bytes of a message from the server
+	runTyping  = 1024             // messages to be typed that wait for the program: more are lost
 )
 
 // dialRun begins a session.
@@ -145,7 +146,7 @@ func (l *runLink) carry(u *uplink) error {
 	defer context.AfterFunc(u.ctx, func() { l.conn.Close() })()
 	heard := time.AfterFunc(runSilence, func() { l.conn.Close() })
 	defer heard.Stop()
-	typing := make(chan []byte, 64)
+	typing := make(chan []byte, runTyping)
 	var running sync.WaitGroup
 	over := make(chan struct{})
 	running.Go(func() { l.send(u) })
@@ -156,6 +157,7 @@ func (l *runLink) carry(u *uplink) error {
 		}
 	}()
 	err := l.hear(u, heard, typing)
+	u.runner.announce("")
 	close(typing)
 	close(over)
 	l.conn.Close()
@@ -193,8 +195,14 @@ func (l *runLink) hear(u *uplink, heard *time.Timer, typing chan<- []byte) error
 				u.give(end)
 				go u.runner.kicked() // ends with the program
 			}
+			if news.Announce != nil {
+				u.runner.announce(*news.Announce)
+			}
 		case op == ws.OpBinary && len(p) > 1 && p[0] == web.RunInput:
-			typing <- p[1:]
+			select {
+			case typing <- p[1:]:
+			default: // waiting here, the server would not be heard
+			}
 		}
 		if err != nil {
 			return err
