@@ -83,6 +83,12 @@ func (t *Terminal) Cursor() (x, y int, shown bool) {
 	return min(t.screen.x, t.cols-1), t.screen.y, !t.modes.hideCursor
 }
 
+// Keys reports what the program expects of keys: that arrows are those of an application (DECCKM), and that what is pasted
+// stands in brackets (ctlseqs, ?2004).
+func (t *Terminal) Keys() (application, bracketed bool) {
+	return t.modes.cursorKeys, t.modes.bracketedPaste
+}
+
 // IsAlternate reports whether the alternate screen is shown, which full-screen programs use.
 func (t *Terminal) IsAlternate() bool { return t.screen == &t.alt }
 

@@ -30,6 +30,7 @@ type commands struct {
 	Console ConsoleCmd `cmd:"" help:"Print a link that signs in to the web console."`
 	Ls      LsCmd      `cmd:"" help:"List sessions, live and recorded."`
 	Watch   WatchCmd   `cmd:"" help:"Follow a session: what was before, then what comes."`
+	Join    JoinCmd    `cmd:"" help:"Type along in a live session's terminal, or look on."`
 	Kick    KickCmd    `cmd:"" help:"End live sessions."`
 	Send    SendCmd    `cmd:"" help:"Send bytes to the far end of a live session."`
 	Rooms   RoomsCmd   `cmd:"" help:"List rooms, or one room's members."`

@@ -34,7 +34,7 @@ const (
 	runDial    = 10 * time.Second
 	runPing    = 5 * time.Second
 	runSilence = 15 * time.Second // of a server that is asked every 5 s, until it is given up
-	runMost    = 4 << 20          // bytes of a message from the server
+	runMost    = 32 << 20         // bytes of a message from the server
 	runTyping  = 1024             // messages to be typed that wait for the program: more are lost
 )
 
