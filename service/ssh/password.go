@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"strings"
 
 	"golang.org/x/crypto/argon2"
@@ -42,6 +43,20 @@ func CheckHash(hash string) error {
 		return fmt.Errorf("costs too much to check: at most a cost of %d", maxBcryptCost)
 	}
 	return nil
+}
+
+// decoys is what has others than users take turns, differently each time that the program runs.
+var decoys = maphash.MakeSeed()
+
+// decoy is a user with a password, for a name that is none's: always the same one, since hashes differ in how long they take.
+func (c *Config) decoy(name string) *User {
+	var with []*User
+	for i := range c.Users {
+		if hasPassword(c.Users[i]) {
+			with = append(with, &c.Users[i])
+		}
+	}
+	return with[maphash.String(decoys, name)%uint64(len(with))]
 }
 
 // matches reports whether a password has the hash.
