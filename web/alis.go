@@ -25,8 +25,6 @@ var alisRoutes = []route{
 
 const alisPattern = "GET /api/v1/sessions/{id}/alis"
 
-func init() { passPatterns[alisPattern] = true }
-
 const (
 	alisViewers = 1000      // at once
 	alisBehind  = 256 << 10 // bytes that may wait for a viewer; one who has more is drawn the screen anew
@@ -61,7 +59,7 @@ func (s *server) alis(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("%w: there are %d viewers of this kind already", errUnavailable, alisViewers)
 	}
 	defer s.alisViewers.Add(-1)
-	v.ws, err = transport.UpgradeWebSocket(w, r, transport.WebSocketOptions{MaxMessage: 1 << 10, WriteLimit: 64 << 20,
+	v.ws, err = transport.UpgradeWebSocket(w, r, transport.WebSocketOptions{MaxMessage: 1 << 10, WriteLimit: 16 << 20,
 		Protocol: export.AlisProtocol, RemoteAddr: transport.NamedAddr(r.RemoteAddr)})
 	if err != nil {
 		return nil // it was answered
@@ -173,11 +171,7 @@ func (v *alisViewer) run(ctx context.Context) error {
 // begin sends the first screen, and returns the number of the first event that follows.
 func (v *alisViewer) begin(ctx context.Context) (uint64, error) {
 	if v.whole {
-		size, ok := session.ParseSize(v.sum.Terminal)
-		if !ok {
-			size = session.DefaultSize
-		}
-		v.alis.Join(size, v.sum.Start, nil)
+		v.alis.Join(firstSize(&v.sum), v.sum.Start, nil)
 		return 1, v.push()
 	}
 	return v.draw(ctx, math.MaxUint64)
@@ -189,7 +183,7 @@ func (v *alisViewer) draw(ctx context.Context, number uint64) (next uint64, err 
 	defer cancel()
 	shown, err := v.server.Hub.Screen(ctx, v.sum.ID, number)
 	if errors.Is(err, hub.ErrNoScreen) {
-		v.alis.Join(session.DefaultSize, time.Now().UnixMicro(), nil)
+		v.alis.Join(firstSize(&v.sum), time.Now().UnixMicro(), nil)
 		return 1, v.push()
 	}
 	if err != nil {

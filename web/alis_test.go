@@ -180,7 +180,7 @@ func TestAPassLetsAPageLookAtOneSession(t *testing.T) {
 	s := h.shell(session.RecordOn)
 	says(t, s, "hello")
 	var pass struct {
-		Pass, Alis, Segmented string
+		Pass, Alis, Segmented, Picture string
 		Expires               int64
 	}
 	status, body := h.do("otto", "POST", sessionPath(s.ID(), "/passes"), `{"for": "2h"}`)
@@ -192,6 +192,9 @@ func TestAPassLetsAPageLookAtOneSession(t *testing.T) {
 	p := h.play(t, "", path)
 	if got := rows(p.terminal); got != "hello|||" {
 		t.Errorf("shown is %q", got)
+	}
+	if status, body := h.do("", "GET", strings.TrimPrefix(pass.Picture, h.base), ""); status != 200 || !strings.Contains(body, ">hello<") {
+		t.Errorf("the picture: %d %s", status, body)
 	}
 	for _, path := range []string{sessionPath(s.ID(), ""), sessionPath(s.ID(), "/export"), "/api/v1/sessions/" + s.ID().Short() + "/alis"} {
 		h.refused("", "GET", path+"?pass="+pass.Pass, "", http.StatusUnauthorized, "")

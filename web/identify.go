@@ -28,7 +28,7 @@ func (s *server) sender(r *http.Request) (auth.Identity, error) {
 		}
 		return auth.Identity{}, errNoToken
 	}
-	if _, password, basic := r.BasicAuth(); basic && basicPatterns[r.Pattern] {
+	if _, password, basic := r.BasicAuth(); basic && basicPatterns[r.Pattern] && !isForeignPage(r) {
 		if id, known := s.Auth.Check(password); known {
 			return id, nil
 		}
@@ -74,7 +74,7 @@ func (s *server) cookie(r *http.Request) (cookie, bool) {
 
 // basicPatterns are where programs that know nothing else may send a token as a password, under any name. Browsers remember
 // passwords, and would send them for any page.
-var basicPatterns = map[string]bool{}
+var basicPatterns = map[string]bool{"POST " + importPath: true, "POST " + uploadPath: true, "POST " + streamsPath: true}
 
 func changesNothing(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead

@@ -29,10 +29,6 @@ var importRoutes = []route{
 	{"POST " + uploadPath, auth.Operator, (*server).importOne},
 }
 
-func init() {
-	basicPatterns["POST "+importPath], basicPatterns["POST "+uploadPath] = true, true
-}
-
 const (
 	defaultMaxImport = 1 << 30 // bytes
 	importsAtOnce    = 4

@@ -57,7 +57,8 @@ func (s *server) pass(w http.ResponseWriter, r *http.Request) error {
 	base := s.address(r) + "/api/v1/sessions/" + string(sum.ID)
 	query := "?" + url.Values{"pass": {pass}}.Encode()
 	writeJSON(w, http.StatusOK, map[string]any{"pass": pass, "expires": expires.UnixMicro(),
-		"alis": "ws" + base[len("http"):] + "/alis" + query, "segmented": base + "/segmented.json" + query})
+		"alis": "ws" + base[len("http"):] + "/alis" + query, "segmented": base + "/segmented.json" + query,
+		"picture": base + "/screen" + query + "&format=svg"})
 	return nil
 }
 
@@ -70,7 +71,7 @@ func (s *server) address(r *http.Request) string {
 }
 
 // passPatterns are where a pass is taken instead of a token.
-var passPatterns = map[string]bool{}
+var passPatterns = map[string]bool{alisPattern: true, indexPattern: true, segmentPattern: true, screenPattern: true}
 
 func takesPass(r *http.Request) bool { return passPatterns[r.Pattern] && r.URL.Query().Has("pass") }
 

@@ -16,8 +16,10 @@ import (
 	"github.com/switchboard-relay/switchboard/terminal"
 )
 
+const screenPattern = "GET /api/v1/sessions/{id}/screen"
+
 var screenRoutes = []route{
-	{"GET /api/v1/sessions/{id}/screen", auth.Viewer, (*server).screen},
+	{screenPattern, auth.Viewer, (*server).screen},
 }
 
 // screenLimit is how long it may take to find out what a terminal shows: where that is not kept, all that was sent is read.
@@ -56,8 +58,8 @@ func (s *server) screen(w http.ResponseWriter, r *http.Request) error {
 	}
 	q := r.URL.Query()
 	for key := range q {
-		if key != "time" && key != "number" && key != "format" {
-			return bad("no parameter is called %q: use time, number, format", key)
+		if key != "time" && key != "number" && key != "format" && key != "pass" {
+			return bad("no parameter is called %q: use time, number, format, pass", key)
 		}
 	}
 	format := q.Get("format")

@@ -24,8 +24,6 @@ var segmentedRoutes = []route{
 	{segmentPattern, auth.Viewer, (*server).segment},
 }
 
-func init() { passPatterns[indexPattern], passPatterns[segmentPattern] = true, true }
-
 var (
 	errSegmentsLive = errors.New("the session is live: follow it at /api/v1/sessions/{id}/alis")
 	errNoSegment    = errors.New("no segment begins behind that event: segmented.json says where they are")

@@ -26,8 +26,6 @@ var streamRoutes = []route{
 	{"POST " + streamsPath, auth.Operator, (*server).newStream},
 }
 
-func init() { basicPatterns["POST "+streamsPath] = true }
-
 // StreamListener is the name of the listener whose sessions come from asciinema's program. It is made when it is needed.
 const StreamListener = "stream"
 
@@ -145,6 +143,15 @@ func shortText(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), maxImportText)], "")
 }
 
+// hostOf is where a request comes from, without its port.
+func hostOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
 // produce takes a stream. Its address is all that asciinema's program has to show for itself.
 func (s *server) produce(w http.ResponseWriter, r *http.Request) error {
 	protocol := ""
@@ -172,8 +179,7 @@ func (s *server) produce(w http.ResponseWriter, r *http.Request) error {
 		ws.CloseWith(transport.CloseServerError, "there are too many streams")
 		return nil
 	}
-	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	in.attach(ws, host)
+	in.attach(ws, hostOf(r))
 	defer s.onClose(func() { ws.CloseWith(transport.CloseGoingAway, "") })()
 	in.detach(ws, in.receive(ws, protocol))
 	return nil
