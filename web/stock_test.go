@@ -33,3 +33,28 @@ func TestTheStockClientIsAViewerByEveryTransport(t *testing.T) {
 		t.Errorf("by polling, websocket and both, the client heard\n%swant three times\n%s", got, want)
 	}
 }
+
+func TestAsciinemasOwnProgramUploads(t *testing.T) {
+	h := open(t)
+	program, err := exec.LookPath("asciinema")
+	if err != nil {
+		t.Fatal("there is no asciinema: make deps installs it")
+	}
+	upload := func(file, id string) (string, error) {
+		cmd := exec.CommandContext(t.Context(), program, "upload", file)
+		cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "LC_ALL=C.UTF-8", "ASCIINEMA_API_URL="+h.base, "ASCIINEMA_INSTALL_ID="+id)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	out, err := upload("../terminal/testdata/git.cast", "otto")
+	list := h.list("state=recorded")
+	if err != nil || len(list) != 1 || !strings.Contains(out, h.base+"/sessions/"+string(list[0].ID)) {
+		t.Fatalf("it says %q, %v; recorded are %+v", out, err, list)
+	}
+	if out, err := upload("../terminal/testdata/git.cast", "nobody"); err == nil || !strings.Contains(out, "install ID") {
+		t.Errorf("with a wrong token it says %q, %v", out, err)
+	}
+	if out, err := upload("stock_test.go", "otto"); err == nil || !strings.Contains(out, "neither an asciicast nor a ttyrec") {
+		t.Errorf("of another file it says %q, %v", out, err)
+	}
+}
