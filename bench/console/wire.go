@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/internal/benchkit"
@@ -25,7 +25,7 @@ type painter struct {
 	name    string
 	address string
 	shows   string // a selector of what is there before
-	conn    net.Conn
+	conn    io.Writer
 	say     func(i int, stamp int64) []byte
 }
 
@@ -39,18 +39,33 @@ func wire(b *bench) error {
 		return err
 	}
 	defer up.Close()
-	lines, screens, others := benchkit.FreeAddr("tcp"), benchkit.FreeAddr("tcp"), benchkit.FreeAddr("tcp")
-	server, err := b.serve(benchkit.ServerOptions{Config: fmt.Sprintf(`listeners:
+	target, err := b.SSHD()
+	if err != nil {
+		return err
+	}
+	lines, screens, others, bastion := benchkit.FreeAddr("tcp"), benchkit.FreeAddr("tcp"), benchkit.FreeAddr("tcp"), benchkit.FreeAddr("tcp")
+	config := fmt.Sprintf(`listeners:
   - {name: lines, listen: "tcp://%s", service: sink}
   - {name: screens, listen: "tcp://%s", service: relay, upstream: "tcp://%s", terminal: 80x24}
   - {name: others, listen: "tcp://%s", service: sink}
-`, lines, screens, up.Addr(), others)})
+`, lines, screens, up.Addr(), others)
+	if target != nil {
+		config += target.Listener("bastion", bastion, "")
+	}
+	server, err := b.serve(benchkit.ServerOptions{Config: config})
 	if err != nil {
 		return err
 	}
 	painters, err := b.painters(server, up, lines, screens)
 	if err != nil {
 		return err
+	}
+	if target != nil {
+		typist, err := b.typist(server, target, bastion)
+		if err != nil {
+			return err
+		}
+		painters = slices.Insert(painters, len(painters)-1, typist)
 	}
 	crowd, err := gather(others, wireOthers)
 	if err != nil {
@@ -91,7 +106,8 @@ func wire(b *bench) error {
 		}
 	}
 	b.Note("wire to pixel: from before the write into a socket until the page's main thread is done with the frame that paints it, "+
-		"%d marks each round, 20 to 60 ms apart. The bare page gets what comes over TCP from Node over a WebSocket and appends it.", wireMarks)
+		"%d marks each round, 20 to 60 ms apart. The bare page gets what comes over TCP from Node over a WebSocket and appends it. A key "+
+		"through the bastion goes by `ssh -tt`, the bastion, OpenSSH's server and `cat`, and back, before it is shown.", wireMarks)
 	return b.end(server)
 }
 
@@ -140,11 +156,14 @@ func (b *bench) painters(server *benchkit.Server, up *upstream, lines, screens s
 	}
 	return []painter{
 		{"conversation", address[0], ".row-line", sink, text},
-		{"terminal", address[1], ".xterm-rows > div", near, func(i int, stamp int64) []byte {
-			return fmt.Appendf(nil, "\x1b[%d;1H\x1b[32m%09d\x1b[0m mark %d **********\x1b[K", 1+i%24, i, stamp)
-		}},
+		{"terminal", address[1], ".xterm-rows > div", near, terminalMark},
 		{"bare page", at.Page, "#list", bare, text},
 	}, nil
+}
+
+// terminalMark is a mark on a line of a terminal.
+func terminalMark(i int, stamp int64) []byte {
+	return fmt.Appendf(nil, "\x1b[%d;1H\x1b[32m%09d\x1b[0m mark %d **********\x1b[K", 1+i%24, i, stamp)
 }
 
 // delay says marks at known times, and takes when each was painted.
