@@ -38,7 +38,7 @@ func memory(b *bench) error {
 		if h.listener == "screens" {
 			info.Terminal = "80x24"
 		}
-		if err := writeHour(data, i+1, info, h.kind, hourRate, h.make); err != nil {
+		if err := writeHour(data, 1+1000*i, info, h.kind, hourRate, h.make); err != nil {
 			return err
 		}
 		ids = append(ids, info.ID)
