@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Activity is how many bytes passed over time, in steps of equal length. What is known of a chunk is spread evenly between
-// its first event and its last.
+// Activity is how many bytes passed over time, in steps of equal length. What is known of a chunk as a whole is spread
+// evenly between its first event and its last.
 type Activity struct {
 	Start    int64    `json:"start"` // Unix µs
 	End      int64    `json:"end"`   // Unix µs, inclusive
@@ -75,12 +75,14 @@ func (a *Activity) spread(steps []uint64, t0, t1, n int64) {
 // chunkReader reads chunks of which it is not known what passed.
 type chunkReader struct{ buf, raw []byte }
 
-// addChunk adds a chunk on disk, nothing if it is damaged. Where it does not say what passed, it is read.
+// addChunk adds a chunk on disk, nothing if it is damaged. It is read where it does not say what passed, and where it lasted
+// longer than a step, unless it is large: then much passed all the time.
 func (a *Activity) addChunk(ctx context.Context, ref *chunkRef, r *chunkReader) error {
 	if ref.t1() < a.Start || ref.t0 > a.End {
 		return nil
 	}
-	if ref.flags&flagPassed != 0 {
+	even := int64(ref.span) <= a.Step || ref.length > joinSmall
+	if ref.flags&flagPassed != 0 && even {
 		a.add(ref.t0, ref.t1(), int64(ref.passed.received), int64(ref.passed.sent))
 		return nil
 	}
@@ -99,8 +101,15 @@ func (a *Activity) addChunk(ctx context.Context, ref *chunkRef, r *chunkReader) 
 		r.raw = raw
 	}
 	events, _ := parseEvents(nil, raw, h.first, h.t0)
-	received, sent := countPassed(events)
-	a.add(ref.t0, ref.t1(), received, sent)
+	if even {
+		received, sent := countPassed(events)
+		a.add(ref.t0, ref.t1(), received, sent)
+		return nil
+	}
+	for i := range events {
+		received, sent := countPassed(events[i : i+1])
+		a.add(events[i].Time, events[i].Time, received, sent)
+	}
 	return nil
 }
 

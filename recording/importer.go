@@ -37,7 +37,7 @@ type importer struct {
 
 // newImporter begins a file. Unless there is none, the caller closes it, also behind an error.
 func (s *Store) newImporter(info session.Info) (*importer, error) {
-	w := &importer{store: s, info: info, next: 1, last: info.Start, encoder: newEncoder()}
+	w := &importer{store: s, info: info, next: 1, last: info.Start, encoder: newEncoder(zstd.SpeedFastest)}
 	w.path = filepath.Join(s.journalDir(), string(info.ID)+importExt)
 	if err := w.sealWriter.open(nil); err != nil {
 		return nil, err

@@ -48,7 +48,7 @@ func (s *Store) enqueue(c *chunk) {
 // encode is the journal's first stage: it takes what waits, compresses what is worth it while there is time, and hands
 // rounds to commit. Two batches exist, so that one is encoded while the other becomes durable.
 func (s *Store) encode() {
-	encoder := newEncoder()
+	encoder := newEncoder(zstd.SpeedFastest)
 	free := make(chan *batch, 2)
 	free <- &batch{}
 	free <- &batch{}

@@ -27,7 +27,7 @@ func (s *Store) sealedNow(l *Log, path string, sum session.Summary) {
 	l.durable, l.pending = nil, nil
 	l.mu.Unlock()
 	if part != nil {
-		part.retire(false) // renamed: it is the sealed file
+		part.retire(part.path != path) // it is the sealed file, or was written anew
 	}
 	if s.opt.OnSealed != nil {
 		s.opt.OnSealed(sum)
@@ -52,6 +52,10 @@ func (s *Store) seal(l *Log) (path string, sum session.Summary, err error) {
 		return "", sum, err
 	}
 	w := &sealWriter{path: path + ".tmp"}
+	joins := joinable(refs, part)
+	if joins {
+		part = nil
+	}
 	if part != nil {
 		w.path = part.path
 	}
@@ -59,10 +63,13 @@ func (s *Store) seal(l *Log) (path string, sum session.Summary, err error) {
 		return "", sum, err
 	}
 	defer w.file.Close()
-	for i := range refs {
-		if err := w.copy(l, &refs[i], part); err != nil {
-			return "", sum, err
-		}
+	if joins {
+		err = s.joiner.join(w, l, refs)
+	} else {
+		err = w.copyAll(l, refs, part)
+	}
+	if err != nil {
+		return "", sum, err
 	}
 	for _, c := range pending {
 		if err := w.add(c); err != nil {
@@ -126,6 +133,15 @@ func (w *sealWriter) open(part *segment) (err error) {
 // at is where the next byte goes.
 func (w *sealWriter) at() int64 { return w.off + int64(len(w.buf)) }
 
+func (w *sealWriter) copyAll(l *Log, refs []chunkRef, part *segment) error {
+	for i := range refs {
+		if err := w.copy(l, &refs[i], part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // copy takes a chunk's record over as it is, damage included: reading shows it.
 func (w *sealWriter) copy(l *Log, ref *chunkRef, part *segment) error {
 	entry := indexEntry{ref: *ref, id: l.id}
@@ -133,7 +149,7 @@ func (w *sealWriter) copy(l *Log, ref *chunkRef, part *segment) error {
 		entry.ref.off = w.at()
 		start := len(w.buf)
 		w.buf = append(w.buf, make([]byte, ref.length)...)
-		if _, err := ref.seg.file.ReadAt(w.buf[start:], ref.off); err != nil {
+		if err := ref.seg.copyAt(w.buf[start:], ref.off); err != nil {
 			return fmt.Errorf("%s: %w", ref.seg.path, err)
 		}
 	}
@@ -150,6 +166,10 @@ func (w *sealWriter) count(ref *chunkRef) {
 		return
 	}
 	events, _ := parseEvents(nil, raw, h.first, h.t0)
+	w.countEvents(events)
+}
+
+func (w *sealWriter) countEvents(events []session.Event) {
 	for _, e := range events {
 		w.totals.CountEvent(e.Kind, e.Data)
 		if e.Kind == session.Named {

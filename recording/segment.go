@@ -82,6 +82,13 @@ func (g *segment) read(ref *chunkRef, buf, dst []byte) (raw, nbuf []byte, h head
 	return raw, buf, h, err
 }
 
+// copyAt reads records as they are.
+func (g *segment) copyAt(b []byte, off int64) error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.readAt(b, off)
+}
+
 // readAt reads from the file, opening it if it is not open; g.mu is held for reading.
 func (g *segment) readAt(b []byte, off int64) error {
 	f := g.file

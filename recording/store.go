@@ -74,6 +74,7 @@ type Store struct {
 	check       atomic.Bool // a checkpoint is due
 	found       []string    // complete files that a crash left unreported
 	sealTrouble bool        // owned by the sealer
+	joiner      joiner      // as well
 	idle        sync.Cond   // signalled when live or ending shrinks
 
 	pmu sync.Mutex // held while a recording is pinned, unpinned or removed, and while its notes change
