@@ -134,7 +134,7 @@ func (l *Log) append(k session.Kind, data []byte) (uint64, error) {
 	if k == session.Named {
 		l.needRare().name = string(data)
 	}
-	if k == session.Opened || k == session.Resized || l.strict {
+	if k == session.Opened || l.strict {
 		l.submit()
 	}
 	return number, nil

@@ -123,3 +123,25 @@ func TestAMessageOfARoomIsOneEventHoweverLong(t *testing.T) {
 		t.Errorf("the message has %d bytes, %v; want %d", len(got.Bytes), err, len(m.Bytes))
 	}
 }
+
+// A far end can have its terminal resized as fast as it can send.
+func TestResizesShareChunks(t *testing.T) {
+	s := openStore(t, Options{})
+	l := begin(t, s, Policy{})
+	const resizes = 20_000
+	for i := range resizes {
+		if _, err := l.Append(session.Resized, []byte([]string{"100x30", "120x40"}[i%2])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.mu.Lock()
+	places := len(l.durable)
+	l.mu.Unlock()
+	l.End(session.End{Cause: session.Done})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if most := resizes / 20; places > most {
+		t.Errorf("%d resizes are in %d chunks; want at most %d", resizes, places, most)
+	}
+}
