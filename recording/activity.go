@@ -2,10 +2,13 @@ package recording
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math/bits"
 	"sort"
 	"time"
+
+	"github.com/switchboard-relay/switchboard/session"
 )
 
 // Activity is how many bytes passed over time, in steps of equal length. What is known of a chunk as a whole is spread
@@ -16,11 +19,23 @@ type Activity struct {
 	Step     int64    `json:"step"`  // µs
 	Received []uint64 `json:"received"`
 	Sent     []uint64 `json:"sent"`
+	Watched  []Looked `json:"watched,omitempty"` // who looked on, and typed along; the newest 1,000 comings and goings
+
+	start int64 // of the session
 }
+
+// Looked is a Watched event: somebody came to look on, or left.
+type Looked struct {
+	Number uint64 `json:"number"`
+	At     int64  `json:"at"` // µs since the session's start
+	session.Watch
+}
+
+const mostLooked = 1000
 
 // newActivity is that of a session that began at start, as far as end, within since and until; 0 means no limit.
 func newActivity(start, end, since, until int64, steps int) *Activity {
-	a := &Activity{Start: max(start, since), End: end}
+	a := &Activity{Start: max(start, since), End: end, start: start}
 	if until != 0 {
 		a.End = min(end, until)
 	}
@@ -72,7 +87,7 @@ func (a *Activity) spread(steps []uint64, t0, t1, n int64) {
 	}
 }
 
-// chunkReader reads chunks of which it is not known what passed.
+// chunkReader reads chunks of which it is not known what passed, and those in which somebody came to look on.
 type chunkReader struct{ buf, raw []byte }
 
 // addChunk adds a chunk on disk, nothing if it is damaged. It is read where it does not say what passed, and where it lasted
@@ -82,9 +97,12 @@ func (a *Activity) addChunk(ctx context.Context, ref *chunkRef, r *chunkReader) 
 		return nil
 	}
 	even := int64(ref.span) <= a.Step || ref.length > joinSmall
-	if ref.flags&flagPassed != 0 && even {
+	known := ref.flags&flagPassed != 0 && even
+	if known {
 		a.add(ref.t0, ref.t1(), int64(ref.passed.received), int64(ref.passed.sent))
-		return nil
+		if ref.flags&flagWatched == 0 {
+			return nil
+		}
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -101,16 +119,43 @@ func (a *Activity) addChunk(ctx context.Context, ref *chunkRef, r *chunkReader) 
 		r.raw = raw
 	}
 	events, _ := parseEvents(nil, raw, h.first, h.t0)
-	if even {
+	a.look(events)
+	switch {
+	case known:
+	case even:
 		received, sent := countPassed(events)
 		a.add(ref.t0, ref.t1(), received, sent)
-		return nil
-	}
-	for i := range events {
-		received, sent := countPassed(events[i : i+1])
-		a.add(events[i].Time, events[i].Time, received, sent)
+	default:
+		for i := range events {
+			received, sent := countPassed(events[i : i+1])
+			a.add(events[i].Time, events[i].Time, received, sent)
+		}
 	}
 	return nil
+}
+
+// addOpen adds a chunk in memory, which nobody changes meanwhile.
+func (a *Activity) addOpen(c *chunk) {
+	a.add(c.t0, c.t1, c.received, c.sent)
+	if c.flags&flagWatched != 0 {
+		events, _ := parseEvents(nil, c.buf[:c.n], c.first, c.t0)
+		a.look(events)
+	}
+}
+
+// look takes note of who looked on.
+func (a *Activity) look(events []session.Event) {
+	for i := range events {
+		e := &events[i]
+		l := Looked{Number: e.Number, At: e.Time - a.start}
+		if e.Kind != session.Watched || e.Time < a.Start || e.Time > a.End || json.Unmarshal(e.Data, &l.Watch) != nil {
+			continue
+		}
+		if len(a.Watched) == mostLooked {
+			a.Watched = a.Watched[:copy(a.Watched, a.Watched[1:])]
+		}
+		a.Watched = append(a.Watched, l)
+	}
 }
 
 // Activity is how many bytes passed, in at most so many steps, from the session's start to its last event, or to now
@@ -145,10 +190,10 @@ func (l *Log) activity(ctx context.Context, since, until int64, steps int) (*Act
 		n := copy(batch, l.durable[next:])
 		if n == 0 {
 			for _, c := range l.pending {
-				a.add(c.t0, c.t1, c.received, c.sent)
+				a.addOpen(c)
 			}
 			if c := l.open; c != nil && c.count > 0 {
-				a.add(c.t0, c.t1, c.received, c.sent)
+				a.addOpen(c)
 			}
 			l.mu.Unlock()
 			return a, nil

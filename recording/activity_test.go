@@ -26,6 +26,7 @@ func TestActivityIsTheSameWhereverTheChunksLie(t *testing.T) {
 	l := begin(t, s, Policy{})
 	data := make([]byte, 40_000)
 	var received, sent uint64
+	var watched []uint64
 	check := func(where string, of interface {
 		Activity(context.Context, int64, int64, int) (*Activity, error)
 	}) {
@@ -44,11 +45,27 @@ func TestActivityIsTheSameWhereverTheChunksLie(t *testing.T) {
 			if got := sumOf(a.Sent); got != sent {
 				t.Errorf("%s, in %d steps: %d bytes sent; want %d", where, steps, got, sent)
 			}
+			var looked []uint64
+			for _, w := range a.Watched {
+				if looked = append(looked, w.Number); w.By != "ada" || !w.Types || w.At < 0 || w.At > a.End-a.Start {
+					t.Errorf("%s: %+v looked on", where, w)
+				}
+			}
+			if !slices.Equal(looked, watched) {
+				t.Errorf("%s: events %d say who looked on; want %d", where, looked, watched)
+			}
 		}
 	}
 	r := rand.New(rand.NewPCG(3, 4))
 	for i := range 40 {
 		n := 1 + r.IntN(len(data))
+		if i%9 == 3 {
+			number, err := l.Append(session.Watched, session.JSON(session.Watch{By: "ada", Types: true, Left: i%2 > 0}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			watched = append(watched, number)
+		}
 		switch i % 4 {
 		case 0:
 			l.Append(session.Received, data[:n])

@@ -107,7 +107,7 @@ func (j *joiner) add(h *header, raw []byte) {
 	c.sent += sent
 	c.count += h.count
 	c.t1 = h.t1
-	c.flags |= h.flags & (flagOpens | flagCloses)
+	c.flags |= h.flags & (flagOpens | flagCloses | flagWatched)
 	if j.log.recount {
 		j.countEvents(j.events)
 	}

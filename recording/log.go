@@ -269,6 +269,8 @@ func (l *Log) commitEvent(c *chunk, k session.Kind, n int, at time.Time) uint64 
 		c.flags |= flagOpens
 	case session.Closed:
 		c.flags |= flagCloses
+	case session.Watched:
+		c.flags |= flagWatched
 	}
 	number := l.next
 	l.next++

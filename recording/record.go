@@ -19,10 +19,11 @@ const (
 	maxRaw       = 17 << 20
 	maxEventData = 1<<24 - 1
 
-	flagZstd   = 1 << 0 // the payload is compressed
-	flagOpens  = 1 << 1 // holds the Opened event
-	flagCloses = 1 << 2 // holds the Closed event
-	flagPassed = 1 << 3 // it is known how many bytes passed: see passed
+	flagZstd    = 1 << 0 // the payload is compressed
+	flagOpens   = 1 << 1 // holds the Opened event
+	flagCloses  = 1 << 2 // holds the Closed event
+	flagPassed  = 1 << 3 // it is known how many bytes passed: see passed
+	flagWatched = 1 << 4 // holds Watched events
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
