@@ -37,7 +37,8 @@ export class House {
       list.push({ name, listen: `${scheme}://127.0.0.1:${h.ports[name]}`, ...rest });
     }
     h.port = await freePort();
-    await writeFile(path.join(h.folder, 'config.yaml'), JSON.stringify({ http: { listen: `127.0.0.1:${h.port}` }, listeners: list, ...more }));
+    const { http, ...others } = more;
+    await writeFile(path.join(h.folder, 'config.yaml'), JSON.stringify({ http: { listen: `127.0.0.1:${h.port}`, ...http }, listeners: list, ...others }));
     t?.after(() => h.close());
     await h.start();
     return h;

@@ -1,5 +1,6 @@
 // Terminals: whoever comes late, or goes anywhere, sees what one saw who was there; and whoever may types along.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -214,3 +215,136 @@ test('who comes late to a terminal sees what one sees who was there, on the wall
   });
   client.close();
 });
+
+const tokens = { vera: 'viewer', otto: 'operator' };
+const secretOf = (name) => `${name}-`.padEnd(32, 'x');
+
+/** Signs a page in as somebody. */
+async function signInAs(page, house, name) {
+  await page.goto(house.url);
+  await page.getByLabel('Token').fill(secretOf(name));
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Live sessions' }).waitFor();
+}
+
+test('who may types along in a shell: seen there, on the page, and in the record', async (t) => {
+  const browser = await openBrowser(t);
+  const hashed = Object.entries(tokens).map(([name, role]) => ({ name, role, sha256: createHash('sha256').update(secretOf(name)).digest('hex') }));
+  const house = await House.open(t, { shell, consoles: { service: 'sink', terminal: '80x24' } }, { http: { tokens: hashed } }, built);
+  const client = await shellOf(house);
+  const { id } = await house.sessionOf(client);
+  const page = await openPage(t, browser);
+  const viewer = await openPage(t, browser);
+  const step = story(t);
+  const begin = async () => {
+    await page.getByRole('button', { name: 'Type along' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Type along' }).click();
+    await page.getByText('You type along with').waitFor();
+  };
+  const typesAlong = page.getByText('You type along with');
+
+  await step('a viewer looks on, and has nothing to type with', async () => {
+    await signInAs(viewer, house, 'vera');
+    await viewer.goto(`${house.url}/sessions/${id}`);
+    await says(viewer, '$ ');
+    assert.equal(await viewer.getByRole('button', { name: 'Type along' }).count(), 0);
+    await viewer.keyboard.press('T');
+    assert.equal(await viewer.getByRole('dialog').count(), 0);
+  });
+
+  await step('an operator is asked first, and told with whom; then the keys are the shell’s', async () => {
+    await signInAs(page, house, 'otto');
+    await page.goto(`${house.url}/sessions/${id}`);
+    await says(page, '$ ');
+    await page.keyboard.press('x'); // a key of the page still
+    await page.keyboard.press('T');
+    const dialog = page.getByRole('dialog');
+    assert.match(await dialog.innerText(), new RegExp(`Type along with ${client.address.replaceAll('.', '\\.')} \\(shell\\)`));
+    await page.keyboard.press('Escape');
+    assert.equal(await typesAlong.count(), 0);
+    await page.keyboard.press('T');
+    await dialog.waitFor();
+    await page.keyboard.press('Enter');
+    await typesAlong.waitFor();
+    await page.keyboard.type('echo ty"p"ed KTx温度');
+    await page.keyboard.press('Enter');
+    await client.hears('typed KTx温度\r\n');
+    await says(page, 'typed KTx温度');
+    await says(viewer, 'typed KTx温度');
+    await viewer.locator('header').getByText('otto types along').waitFor({ state: 'attached' });
+  });
+
+  await step('a paste is bracketed where the program wants it; what the terminal answers by itself is typed by nobody', async () => {
+    await page.evaluate(() => navigator.clipboard.writeText('echo one\necho two\n'));
+    await page.keyboard.press('Control+Shift+V');
+    await client.hears('echo two');
+    assert.ok(!client.got.includes('\none'), 'the lines wait for Enter');
+    await page.keyboard.press('Enter');
+    await client.hears('\ntwo');
+    // Asks for attributes, status, modes, colours, and to be told of the focus.
+    client.say("printf '\\033[c\\033[>c\\033[6n\\033[?6n\\033[?1$p\\033P$qm\\033\\\\\\033]11;?\\033\\\\\\033[18t\\033[?1004h'; echo as\\ked\n");
+    await client.hears('asked');
+    await says(page, 'asked');
+    await page.keyboard.type('#');
+    await page.locator('header h1').click();
+    await page.locator('.box .xterm-screen').click();
+    await page.keyboard.type('!');
+    await client.hears('#!');
+    await page.keyboard.press('Control+C');
+  });
+
+  await step('where it rests is said, and the keys are the page’s; a key ends it', async () => {
+    await page.locator('header h1').click();
+    await page.getByText('The keys are the page’s now').waitFor();
+    await page.locator('.box .xterm-screen').click();
+    await page.getByText('The keys are the page’s now').waitFor({ state: 'detached' });
+    await page.keyboard.press('Control+]');
+    await typesAlong.waitFor({ state: 'detached' });
+    await page.keyboard.type('echo for nobody');
+    await page.keyboard.press('x');
+  });
+
+  await step('who goes back in time types no more, nor who leaves the page', async () => {
+    await begin();
+    await page.getByRole('slider', { name: 'Timeline' }).click({ position: { x: 3, y: 20 } });
+    await typesAlong.waitFor({ state: 'detached' });
+    await begin(); // and it is followed again
+    assert.equal(await page.getByRole('button', { name: 'Live', exact: true, pressed: true }).count(), 1);
+    await page.keyboard.type('echo a"g"ain');
+    await page.keyboard.press('Enter');
+    await client.hears('again\r\n');
+    await page.goto(`${house.url}/sessions/${(await sink(house)).id}`);
+    await viewer.locator('header').getByText('otto types along').waitFor({ state: 'detached' });
+  });
+
+  await step('where nothing takes it, that is said', async () => {
+    // A sink has no program; the page does not offer it. Who asks all the same is told.
+    await page.locator('.xterm-rows').waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Type along' }).count(), 0);
+  });
+
+  await step('the record has each key with its author, and who looked on', async () => {
+    await viewer.getByRole('button', { name: 'Conversation' }).click();
+    const said = viewer.getByRole('log');
+    await said.getByText('vera looks on.').first().waitFor();
+    await said.getByText('otto types along.').first().waitFor();
+    client.close();
+    await viewer.locator('header').getByText('hung up').waitFor();
+    const r = await viewer.request.get(`${house.url}/api/v1/sessions/${id}/events`);
+    const events = (await r.text()).trim().split('\n').map((line) => JSON.parse(line));
+    const typed = events.filter((e) => e.kind === 'typed');
+    assert.deepEqual(new Set(typed.map((e) => e.by)), new Set(['otto']));
+    assert.equal(
+      typed.map((e) => e.text).join(''),
+      'echo ty"p"ed KTx温度\r\x1b[200~echo one\recho two\r\x1b[201~\r#!\x03echo a"g"ain\r',
+    );
+    await viewer.keyboard.press('Home');
+    await viewer.getByRole('slider', { name: 'Timeline' }).waitFor();
+  });
+});
+
+/** The session of a sink that is shown as a terminal. */
+async function sink(house) {
+  const c = await house.dial('consoles');
+  return house.sessionOf(c);
+}

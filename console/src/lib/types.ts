@@ -53,6 +53,18 @@ export interface Activity {
   step: number;
   received: number[];
   sent: number[];
+  watched?: Looked[];
+}
+
+/** Somebody came to look on or to type along, or left. */
+export interface Looked {
+  /** Of the event. */
+  number: number;
+  /** µs since the session's start. */
+  at: number;
+  by: string;
+  types?: boolean;
+  left?: boolean;
 }
 
 /** What a terminal showed at a moment. */

@@ -3,6 +3,7 @@ import { text } from '../../lib/bytes';
 import { connection } from '../../lib/connection.svelte';
 import { cost, end, EventStream, type Begun, type From, type Shown } from '../../lib/stream';
 import { Kind, type Event, type Session } from '../../lib/types';
+import { Company } from './company.svelte';
 
 /** What shows events: a conversation, or a terminal. */
 export interface View {
@@ -66,6 +67,7 @@ export class Player {
   error = $state.raw<ApiError>();
   /** What its last event says of its end. */
   ending = $state.raw<Partial<Session>>();
+  readonly company = new Company();
 
   private stream: EventStream | undefined;
   private queue: Event[] = []; // behind the position
@@ -250,6 +252,7 @@ export class Player {
         },
         events: (batch) => {
           if (!mine()) return;
+          this.company.read(batch);
           const last = batch.at(-1);
           if (last?.kind === Kind.Closed && this.live) this.ending = ended(last);
           if (this.waiting && begun) {
