@@ -317,10 +317,21 @@ test('who may types along in a shell: seen there, on the page, and in the record
     await viewer.locator('header').getByText('otto types along').waitFor({ state: 'detached' });
   });
 
-  await step('where nothing takes it, that is said', async () => {
-    // A sink has no program; the page does not offer it. Who asks all the same is told.
+  await step('where nothing takes it, it is not offered; what is refused is said', async () => {
     await page.locator('.xterm-rows').waitFor();
     assert.equal(await page.getByRole('button', { name: 'Type along' }).count(), 0);
+    const busy = await shellOf(house);
+    await page.goto(`${house.url}/sessions/${(await house.sessionOf(busy)).id}`);
+    await says(page, '$ ');
+    await begin();
+    await page.keyboard.type('stty raw; echo de"a"f; sleep 1000');
+    await page.keyboard.press('Enter');
+    await busy.hears('deaf');
+    await page.evaluate(() => navigator.clipboard.writeText('#'.repeat(400_000)));
+    await page.keyboard.press('Control+Shift+V');
+    await page.getByRole('alert').getByText('bytes wait until they are taken').waitFor();
+    assert.equal(await typesAlong.count(), 0);
+    busy.close();
   });
 
   await step('the record has each key with its author, and who looked on', async () => {
