@@ -50,6 +50,12 @@ async function json<T>(asked: Promise<Response>): Promise<T> {
 const cutOff = (): ApiError => new ApiError(0, 'the answer was cut off');
 
 export const api = {
+  text: async (path: string, signal?: AbortSignal) => {
+    const response = await request('GET', path, undefined, signal);
+    return response.text().catch(() => {
+      throw cutOff();
+    });
+  },
   get: <T>(path: string, signal?: AbortSignal) => json<T>(request('GET', path, undefined, signal)),
   post: <T>(path: string, value?: unknown) =>
     json<T>(request('POST', path, value === undefined ? undefined : JSON.stringify(value))),

@@ -44,6 +44,7 @@ export const en = {
     looksOn: (who: string) => `${who} looks on.`,
     typesAlong: (who: string) => `${who} types along.`,
     leftLook: (who: string) => `${who} looks on no more.`,
+    leftTyping: (who: string) => `${who} types along no more.`,
     closed: (cause: string, by: string, reason: string, detail: string) =>
       `Ended: ${cause}${by && ` by ${by}`}${reason && ` (${reason})`}${detail && `: ${detail}`}`,
     other: 'Event',
@@ -211,7 +212,8 @@ export const zh: typeof en = {
     upgraded: (transport) => `改用 ${transport} 传输`,
     looksOn: (who) => `${who} 正在旁观`,
     typesAlong: (who) => `${who} 开始协同输入`,
-    leftLook: (who) => `${who} 已离开`,
+    leftLook: (who) => `${who} 停止旁观`,
+    leftTyping: (who) => `${who} 停止协同输入`,
     closed: (cause, by, reason, detail) => `结束：${cause}${by && `，操作人 ${by}`}${reason && `（${reason}）`}${detail && `：${detail}`}`,
     other: '事件',
   },

@@ -38,7 +38,8 @@ export function says(row: Row): string {
     case Kind.Watched: {
       const v = parse(s);
       const by = oneLine(str(v.by));
-      return v.left ? w.leftLook(by) : v.types ? w.typesAlong(by) : w.looksOn(by);
+      if (v.left) return v.types ? w.leftTyping(by) : w.leftLook(by);
+      return v.types ? w.typesAlong(by) : w.looksOn(by);
     }
     case Kind.Upgraded:
       return w.upgraded(s);
