@@ -33,6 +33,7 @@ const (
 	streamLife    = 30 * 24 * time.Hour // of its address
 	streamsMost   = 1000                // at once, with those that are waited for
 	streamWait    = 10 * time.Minute    // for one to begin, until what was said of it is forgotten
+	streamMessage = 4 << 20             // bytes: a screen of many colours takes some
 	streamSilence = time.Minute         // asciinema's program pings every 15 s
 )
 
@@ -163,7 +164,7 @@ func (s *server) produce(w http.ResponseWriter, r *http.Request) error {
 	if protocol == "" || !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		return bad("this is for asciinema stream: a WebSocket with one of the subprotocols %s", strings.Join(streamProtocols, ", "))
 	}
-	ws, err := transport.UpgradeWebSocket(w, r, transport.WebSocketOptions{Protocol: protocol,
+	ws, err := transport.UpgradeWebSocket(w, r, transport.WebSocketOptions{Protocol: protocol, MaxMessage: streamMessage,
 		RemoteAddr: transport.NamedAddr(r.RemoteAddr)})
 	if err != nil {
 		return nil // it was answered

@@ -194,8 +194,23 @@ test('the console offers those formats of sessions that have a terminal', async 
   await page.getByRole('button', { name: 'Export' }).first().click();
   const items = await page.getByRole('menuitem').allInnerTexts();
   assert.deepEqual(items.map((i) => i.split(/\s/)[0]), ['raw', 'text', 'jsonl', 'hex', 'asciicast', 'asciicast2', 'ttyrec', 'script', 'svg']);
-  const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('menuitem', { name: /^asciicast for/ }).click()]);
-  assert.match(file.suggestedFilename(), /^[0-9a-z]{12}\.cast$/);
-  const chunks = await (await file.createReadStream()).toArray();
-  assert.match(Buffer.concat(chunks).toString(), /^\{"version":3,.*\n\[0\.500, "o", /);
+  const files = {
+    raw: ['raw', /^\x1b\[1;31mfirst/],
+    text: ['text', / opened /],
+    jsonl: ['jsonl', /^\{"number":1,/],
+    hex: ['hex', /66  69 72 73 74/],
+    asciicast: ['cast', /^\{"version":3,.*\n\[0\.500, "o", /],
+    asciicast2: ['cast', /^\{"version":2,.*\n\[0\.500000, "o", /],
+    ttyrec: ['ttyrec', /^.{12}\x1b\[8;10;60t/s],
+    script: ['zip', /^PK/],
+    svg: ['svg', /^<svg .*@keyframes/s],
+  };
+  for (const [format, [extension, content]] of Object.entries(files)) {
+    const item = page.getByRole('menuitem', { name: new RegExp(`^${format} `) });
+    if (!(await item.isVisible())) await page.getByRole('button', { name: 'Export' }).first().click();
+    const [file] = await Promise.all([page.waitForEvent('download'), item.click()]);
+    assert.match(file.suggestedFilename(), new RegExp(`^[0-9a-z]{12}\\.${extension}$`));
+    const chunks = await (await file.createReadStream()).toArray();
+    assert.match(Buffer.concat(chunks).toString('latin1'), content, format);
+  }
 });
