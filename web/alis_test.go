@@ -181,7 +181,7 @@ func TestAPassLetsAPageLookAtOneSession(t *testing.T) {
 	says(t, s, "hello")
 	var pass struct {
 		Pass, Alis, Segmented, Picture string
-		Expires               int64
+		Expires                        int64
 	}
 	status, body := h.do("otto", "POST", sessionPath(s.ID(), "/passes"), `{"for": "2h"}`)
 	check(t, json.Unmarshal([]byte(body), &pass))
