@@ -170,4 +170,3 @@ func difference(got, want view) string {
 	part := func(s string) string { return s[max(i-60, 0):min(i+60, len(s))] }
 	return fmt.Sprintf("at byte %d of %d: %q; want, of %d: %q", i, len(got.state), part(got.state), len(want.state), part(want.state))
 }
-
