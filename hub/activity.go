@@ -19,6 +19,12 @@ func (h *Hub) record(ctx context.Context, id session.ID) (_ record, done func(),
 	if log := h.liveLog(id); log != nil {
 		return log, func() {}, nil
 	}
+	if t := h.screens.take(id); t != nil { // its recording is open already
+		if t.recording != nil {
+			return t.recording, func() { h.screens.release(t) }, nil
+		}
+		h.screens.release(t)
+	}
 	sum, err := h.Find(ctx, string(id))
 	if err != nil {
 		return nil, nil, err
