@@ -34,7 +34,7 @@ func (c *PlayCmd) Run(ctx context.Context, std *stdio) error {
 	if c.Idle < 0 {
 		return badUsage("--idle %v: must not be negative", c.Idle)
 	}
-	number, offset, err := parsePlace(c.From)
+	number, offset, err := parsePlace("--from", c.From)
 	if err != nil {
 		return err
 	}
@@ -49,16 +49,21 @@ func (c *PlayCmd) Run(ctx context.Context, std *stdio) error {
 	if sum.State != session.Live && number > sum.Events {
 		return badUsage("--from #%d: the session has %d events", number, sum.Events)
 	}
-	err = c.play(ctx, std, reel{server, sum, c.Direction}, sum, place{number, offset})
+	var draw func(context.Context, moment) (shot, error)
+	if c.draws(std, &sum) {
+		draw = func(ctx context.Context, m moment) (shot, error) { return server.shot(ctx, sum.ID, m) }
+	}
+	err = c.play(ctx, std, reel{server, sum, c.Direction}, sum, place{number, offset}, draw)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil // Ctrl-C is a way to leave
 	}
 	return err
 }
 
-func (c *PlayCmd) play(ctx context.Context, std *stdio, tape tape, sum session.Summary, from place) error {
+func (c *PlayCmd) play(ctx context.Context, std *stdio, tape tape, sum session.Summary, from place,
+	draw func(context.Context, moment) (shot, error)) error {
 	out := bufio.NewWriterSize(std.out, 64<<10)
-	p := &player{tape: tape, start: sum.Start, speed: c.Speed, idle: c.Idle, out: out, raw: c.Raw,
+	p := &player{tape: tape, start: sum.Start, speed: c.Speed, idle: c.Idle, out: out, raw: c.Raw, draw: draw,
 		view: newView(out, c.viewFlags, sum.Start, sum.Datagrams())}
 	if sum.State != session.Live {
 		p.length = micros(sum.End - sum.Start)
@@ -80,15 +85,15 @@ func (c *PlayCmd) play(ctx context.Context, std *stdio, tape tape, sum session.S
 	return errors.Join(err, out.Flush())
 }
 
-// parsePlace reads --from: an event's number, or an offset.
-func parsePlace(s string) (number uint64, offset time.Duration, err error) {
+// parsePlace reads a flag such as --from: an event's number, or an offset.
+func parsePlace(flag, s string) (number uint64, offset time.Duration, err error) {
 	if s == "" {
 		return 0, 0, nil
 	}
 	if n, found := strings.CutPrefix(s, "#"); found {
 		number, err := strconv.ParseUint(n, 10, 64)
 		if err != nil || number == 0 {
-			return 0, 0, badUsage("--from %s: an event's number is 1 or more, as in #12", s)
+			return 0, 0, badUsage("%s %s: an event's number is 1 or more, as in #12", flag, s)
 		}
 		return number, 0, nil
 	}
@@ -97,7 +102,7 @@ func parsePlace(s string) (number uint64, offset time.Duration, err error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return 0, 0, badUsage("--from %s: must be a time from the start (1m30s, 1:30) or an event (#12)", s)
+		return 0, 0, badUsage("%s %s: must be a time from the start (1m30s, 1:30) or an event (#12)", flag, s)
 	}
 	return 0, d, nil
 }

@@ -29,8 +29,9 @@ type player struct {
 	out    *bufio.Writer
 	view   *view
 	raw    bool
-	keys   <-chan key  // nil without a terminal
-	status *statusLine // nil without a terminal
+	draw   func(context.Context, moment) (shot, error) // what a terminal showed; nil if that is not to be known
+	keys   <-chan key                                  // nil without a terminal
+	status *statusLine                                 // nil without a terminal
 
 	// The clock: at the wall time anchor the session's time was at.
 	anchor time.Time
@@ -53,6 +54,9 @@ type player struct {
 func (p *player) run(ctx context.Context, from place) error {
 	p.load(ctx, from)
 	p.adrift = from.number > 0
+	if from.number > 1 || from.offset > 0 {
+		p.redraw(ctx, from)
+	}
 	defer func() { p.stop() }()
 	var ticks <-chan time.Time
 	if p.status != nil {
@@ -209,14 +213,34 @@ func (p *player) press(ctx context.Context, k key) (quit bool) {
 	return false
 }
 
-// seek goes to another time. Raw bytes draw on what was drawn before, so there everything up to that time is shown at
-// once: from where the session is, or from its start on an empty screen.
+// redraw begins with what the terminal showed before a place, and reports whether that is known.
+func (p *player) redraw(ctx context.Context, from place) bool {
+	if p.draw == nil {
+		return false
+	}
+	s, err := p.draw(ctx, from.before())
+	if err != nil {
+		return false
+	}
+	p.out.Write(s.Data)
+	adrift := p.adrift
+	p.load(ctx, place{number: s.Number + 1})
+	p.set(from.offset)
+	p.last, p.adrift = from.offset, adrift
+	return true
+}
+
+// seek goes to another time. Raw bytes draw on what was drawn before, so there what the terminal showed comes first. Where that
+// is not known, everything up to that time is shown at once: from where the session is, or from its start on an empty screen.
 func (p *player) seek(ctx context.Context, to time.Duration) {
 	to = max(to, 0)
 	if p.length > 0 {
 		to = min(to, p.length)
 	}
 	p.steps = 0
+	if p.raw && p.redraw(ctx, place{offset: to}) {
+		return
+	}
 	if p.raw && to >= p.now() {
 		p.set(to)
 		return

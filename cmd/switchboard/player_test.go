@@ -202,6 +202,26 @@ func TestRawPlaySeeksByDrawingAllThatComesBefore(t *testing.T) {
 	}
 }
 
+func TestRawPlaySeeksByTheScreenWhereThatIsKnown(t *testing.T) {
+	raw := func(p *player) {
+		p.raw, p.view.Raw = true, true
+		p.draw = func(_ context.Context, m moment) (shot, error) {
+			return shot{Number: uint64(m.time.Seconds()) + 1, Data: fmt.Appendf(nil, "[screen:%v]", m.time)}, nil
+		}
+	}
+	got := played(t, everySecond(30), raw, place{}, func(keys chan<- key) {
+		time.Sleep(1500 * time.Millisecond)
+		keys <- keyForward // to 6.5 s
+		time.Sleep(time.Second)
+		keys <- keyBack // to 2.5 s
+		time.Sleep(100 * time.Millisecond)
+		keys <- keyQuit
+	})
+	if all := strings.Join(got, "|"); all != "0s 0|1s 1|1.5s [screen:6.5s]|2s 7|2.5s [screen:2.5s]" {
+		t.Errorf("got %q", all)
+	}
+}
+
 func TestKeysAreReadFromWhatTerminalsSend(t *testing.T) {
 	in := bufio.NewReader(bytes.NewReader([]byte(" \x1b[C\x1bOD\x1b[1;5A\x1b[B.x q\x03")))
 	want := []key{keyPause, keyForward, keyBack, keyFaster, keySlower, keyStep, keyNone, keyPause, keyQuit, keyQuit}

@@ -66,13 +66,13 @@ func TestPlacesAreEventsOrTimesFromTheStart(t *testing.T) {
 		{"1:02:03.5", 0, 3723500 * time.Millisecond}, {"0:00", 0, 0},
 	}
 	for _, c := range cases {
-		number, offset, err := parsePlace(c.in)
+		number, offset, err := parsePlace("--from", c.in)
 		if err != nil || number != c.number || offset != c.offset {
 			t.Errorf("parsePlace(%q): got %d, %v, %v, want %d, %v", c.in, number, offset, err, c.number, c.offset)
 		}
 	}
 	for _, in := range []string{"#0", "#x", "12", "-5s", "1:99", "1:2:3:4", ":"} {
-		if number, offset, err := parsePlace(in); err == nil {
+		if number, offset, err := parsePlace("--from", in); err == nil {
 			t.Errorf("parsePlace(%q): got %d, %v, want an error", in, number, offset)
 		}
 	}

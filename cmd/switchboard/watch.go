@@ -20,7 +20,7 @@ type WatchCmd struct {
 	serverFlags
 	viewFlags
 	JSON bool   `name:"json" xor:"view" help:"Each event as a line of JSON."`
-	From string `default:"1" placeholder:"N|now" help:"The event to begin with; now leaves out what was before."`
+	From string `placeholder:"N|now" help:"The event to begin with; now leaves out what was before. Without it, the first; the raw bytes of a terminal begin with its screen, now."`
 	ID   string `arg:"" help:"The session's id, or the first characters of it."`
 }
 
@@ -46,6 +46,12 @@ func (c *WatchCmd) Run(ctx context.Context, std *stdio) error {
 	if from == 0 {
 		w.pos.number = sum.Events + 1
 	}
+	var screen []byte
+	if c.draws(std, &sum) {
+		if screen, err = w.begin(ctx, c.From, from); err != nil {
+			return err
+		}
+	}
 	out := bufio.NewWriterSize(std.out, 64<<10)
 	w.out = out
 	if c.JSON {
@@ -53,6 +59,8 @@ func (c *WatchCmd) Run(ctx context.Context, std *stdio) error {
 	} else {
 		w.show = newView(out, c.viewFlags, 0, sum.Datagrams()).event
 	}
+	out.Write(screen)
+	out.Flush() // an error comes again
 	err = w.run(ctx)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return out.Flush() // Ctrl-C is how a watcher leaves
@@ -68,14 +76,28 @@ func (c *WatchCmd) Run(ctx context.Context, std *stdio) error {
 
 // from is the number to begin with; 0 means after all that is there.
 func (c *WatchCmd) from() (uint64, error) {
-	if c.From == "now" {
+	switch c.From {
+	case "now":
 		return 0, nil
+	case "":
+		return 1, nil
 	}
 	n, err := strconv.ParseUint(c.From, 10, 64)
 	if err != nil || n == 0 {
 		return 0, badUsage("--from %s: must be an event's number, 1 or more, or now", c.From)
 	}
 	return n, nil
+}
+
+// begin has the watching begin behind what the terminal shows at the place that was asked for, and returns that.
+func (w *watching) begin(ctx context.Context, asked string, from uint64) ([]byte, error) {
+	var m moment
+	if asked != "" && from > 0 {
+		m = place{number: from}.before()
+	}
+	s, err := w.server.shot(ctx, w.sum.ID, m)
+	w.pos.number = s.Number + 1
+	return s.Data, err
 }
 
 // lines shows events as JSON lines.
