@@ -168,3 +168,21 @@ func TestWhatIsSentToATerminalIsShownThereAlone(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// Not all that call themselves OpenSSH speak first, as it does.
+func TestAClientThatWaitsForTheBastionToSpeakFirstIsAnswered(t *testing.T) {
+	h := open(t, nil)
+	conn, err := net.Dial("tcp", h.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(30 * time.Second)) // half of what signing in may take
+	if _, err := io.WriteString(conn, "SSH-2.0-OpenSSH_8.2\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	head := make([]byte, len("SSH-2.0-Switchboard\r\n")+6)
+	if _, err := io.ReadFull(conn, head); err != nil || head[len(head)-1] != 20 { // SSH_MSG_KEXINIT
+		t.Errorf("got %q, %v; want a proposal", head, err)
+	}
+}

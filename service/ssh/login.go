@@ -53,7 +53,7 @@ var errDenied = errors.New("denied")
 
 // letIn is the handshake.
 func (g *gate) letIn(s *packetConn, hostKeys []ssh.Signer) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
-	offered, err := ciphersFor(s)
+	offered, err := ciphersFor(s, g.conf.LoginTimeout)
 	if err != nil {
 		return nil, nil, nil, err
 	}

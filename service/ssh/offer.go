@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"os"
 	"slices"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -15,8 +17,9 @@ var fastCiphers = []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM}
 
 // ciphersFor are those to offer to a client. OpenSSH chooses what is first in its own list, where AES-CTR with a MAC stood
 // before AES-GCM until version 10; so what it has is looked at first. It says that at once, of others that is not known.
-// The server's version has been sent then.
-func ciphersFor(s *packetConn) ([]string, error) {
+// The server's version has been sent then. What the client says is waited for as long as the limit of signing in allows.
+func ciphersFor(s *packetConn, limit time.Duration) ([]string, error) {
+	until := time.Now().Add(limit)
 	offered := ciphers()
 	if offered == nil {
 		return nil, nil
@@ -33,7 +36,12 @@ func ciphersFor(s *packetConn) ([]string, error) {
 	if !bytes.HasPrefix(head, []byte("SSH-2.0-OpenSSH_")) {
 		return offered, nil
 	}
+	s.SetReadDeadline(time.Now().Add(min(limit, proposalLimit)))
 	proposal, err := peekPacket(s, len(head))
+	s.SetReadDeadline(until)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return offered, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +54,9 @@ func ciphersFor(s *packetConn) ([]string, error) {
 	}
 	return offered, nil
 }
+
+// proposalLimit is for what a client that calls itself OpenSSH says first: some that do so wait for the server.
+const proposalLimit = time.Second
 
 // Bounds of what is looked at, in bytes.
 const (

@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -108,7 +109,8 @@ func heard(said []byte) *packetConn {
 
 type mute struct{ net.Conn }
 
-func (mute) Write(p []byte) (int, error) { return len(p), nil }
+func (mute) Write(p []byte) (int, error)       { return len(p), nil }
+func (mute) SetReadDeadline(_ time.Time) error { return nil }
 
 func TestOpenSSHIsOfferedWhatIsFast(t *testing.T) {
 	all := ciphers()
@@ -127,7 +129,7 @@ func TestOpenSSHIsOfferedWhatIsFast(t *testing.T) {
 		"a proposal that is none":           {append([]byte("SSH-2.0-OpenSSH_9.2p1\r\n"), 0, 0, 0, 12, 4, 21, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), all},
 		"a proposal that is much too large": {append([]byte("SSH-2.0-OpenSSH_9.2p1\r\n"), 0xff, 0xff, 0xff, 0xff, 4, 20), all},
 	} {
-		got, err := ciphersFor(heard(c.said))
+		got, err := ciphersFor(heard(c.said), time.Minute)
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %q, %v; want %q", name, got, err, c.want)
 		}
@@ -141,7 +143,7 @@ func FuzzCiphersFor(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("x"), 2*maxLine))
 	f.Fuzz(func(t *testing.T, said []byte) {
 		c := heard(said)
-		offered, err := ciphersFor(c)
+		offered, err := ciphersFor(c, time.Minute)
 		if err == nil && ciphers() != nil && len(offered) == 0 {
 			t.Fatal("nothing is offered")
 		}
