@@ -125,6 +125,8 @@ func (c *checker) listener(path string, l *ListenerConfig) {
 		c.wrong(path+".name", "%q: only letters, digits, - and _ are allowed, 64 at most", l.Name)
 	} else if l.Name == web.RunListener {
 		c.wrong(path+".name", "%q is the listener of what \"switchboard run\" runs: choose another name", l.Name)
+	} else if l.Name == web.StreamListener {
+		c.wrong(path+".name", "%q is the listener of what asciinema's program streams: choose another name", l.Name)
 	}
 	if l.Listen == "" {
 		c.wrong(path, "listen is missing: tcp://, tls://, udp:// or ssh:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH")

@@ -28,6 +28,7 @@ const alisPattern = "GET /api/v1/sessions/{id}/alis"
 const (
 	alisViewers = 1000      // at once
 	alisBehind  = 256 << 10 // bytes that may wait for a viewer; one who has more is drawn the screen anew
+	alisPing    = 30 * time.Second
 	alisLook    = 20 * time.Millisecond
 	alisStuck   = time.Minute // for one who takes nothing
 	alisLinger  = time.Second // before the end: the player drops what it has not shown by then
@@ -72,6 +73,7 @@ func (s *server) alis(w http.ResponseWriter, r *http.Request) error {
 		v.hear()
 		cancel(errViewerGone)
 	}()
+	go v.ping(ctx) // ends with the connection
 	v.part(ctx, v.run(ctx))
 	<-gone
 	return nil
@@ -122,6 +124,13 @@ func (v *alisViewer) hear() {
 		if v.ws.ReceiveMessages(func(bool, []byte) error { return nil }) != nil {
 			return
 		}
+	}
+}
+
+// ping keeps proxies from taking a session in which nothing happens for a connection that is dead.
+func (v *alisViewer) ping(ctx context.Context) {
+	frame := transport.AppendFrame(nil, transport.OpPing, nil)
+	for sleep(ctx, alisPing) == nil && v.ws.Push(frame) == nil {
 	}
 }
 

@@ -27,7 +27,7 @@ var streamRoutes = []route{
 }
 
 // StreamListener is the name of the listener whose sessions come from asciinema's program. It is made when it is needed.
-const StreamListener = "stream"
+const StreamListener = "asciinema"
 
 const (
 	streamLife    = 30 * 24 * time.Hour // of its address

@@ -136,7 +136,7 @@ func TestAStreamOfAsciinemaIsASession(t *testing.T) {
 		export.AlisFrame{Kind: export.AlisMarker, ID: 6, Text: "here"}, output(9, "温"))
 	check(t, wsutil.WriteClientBinary(p, []byte("?of a later version")))
 	h.shows(at.Session, "温")
-	if sum := h.one(at.Session); sum.State != session.Live || sum.Listener != "stream" || sum.Name != "my shell" || sum.Terminal != "100x30" ||
+	if sum := h.one(at.Session); sum.State != session.Live || sum.Listener != "asciinema" || sum.Name != "my shell" || sum.Terminal != "100x30" ||
 		sum.Remote != "joe@127.0.0.1" {
 		t.Errorf("live: %+v", sum)
 	}
