@@ -1,6 +1,10 @@
 package announce
 
-import "github.com/switchboard-relay/switchboard/telnet"
+import (
+	"bytes"
+
+	"github.com/switchboard-relay/switchboard/telnet"
+)
 
 // follower follows what a program shows, as far as it takes to know where its sequences end (ECMA-48, section 5.4) and which
 // title it gave its window.
@@ -42,6 +46,34 @@ func (f *follower) follow(p []byte) {
 		f.clean = f.telnet.Append(f.clean[:0], p, nil)
 		p = f.clean
 	}
+	for len(p) > 0 {
+		if f.state != ground || f.more > 0 {
+			f.step(p[0])
+			p = p[1:]
+			continue
+		}
+		n := behindOSC(p)
+		f.steps(p[lastESC(p[:n]):n])
+		p = p[n:]
+	}
+}
+
+// behindOSC is where the first OSC of what is shown has begun, or the end.
+func behindOSC(p []byte) int {
+	if at := bytes.Index(p, []byte("\x1b]")); at >= 0 {
+		p = p[:at+2]
+	}
+	if at := bytes.Index(p, []byte("\u009d")); at >= 0 {
+		p = p[:at+2]
+	}
+	return len(p)
+}
+
+// lastESC is where to begin so as to know what state the end is in: ESC ends all that was before it, and only an OSC means
+// more than that. Much that is shown is passed over so.
+func lastESC(p []byte) int { return max(bytes.LastIndexByte(p, esc), 0) }
+
+func (f *follower) steps(p []byte) {
 	for _, b := range p {
 		if f.state == ground && f.more == 0 && b < 0x80 && b != esc {
 			continue
