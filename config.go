@@ -126,7 +126,7 @@ type ListenerConfig struct {
 	Command  []string `yaml:"command"`  // shell: the program and its arguments, which runs as the server's own user
 	Dir      string   `yaml:"dir"`      // shell: where it runs; default the folder in which the server was started
 	Env      []string `yaml:"env"`      // shell: NAME=VALUE, besides PATH, HOME, USER, LOGNAME, SHELL, LANG, LC_*, TZ and TERM
-	Telnet   string   `yaml:"telnet"`   // shell: true, false, or auto (default): if the client answers
+	Telnet   string   `yaml:"telnet"`   // shell: true, false, or auto (default): if the client answers; relay: true, if both ends speak it, or false (default)
 	Insecure bool     `yaml:"insecure"` // shell: for anybody who reaches the address; else loopback, or TLS with client_ca
 
 	Bastion *BastionConfig `yaml:"bastion"` // bastion: who may come in, and where they may go

@@ -198,7 +198,7 @@ func (c *checker) byService(path string, l *ListenerConfig) {
 	only("command", l.Command != nil, "shell")
 	only("dir", l.Dir != "", "shell")
 	only("env", l.Env != nil, "shell")
-	only("telnet", l.Telnet != "", "shell")
+	only("telnet", l.Telnet != "", "shell", "relay")
 	only("insecure", l.Insecure, "shell")
 	only("bastion", l.Bastion != nil, "bastion")
 	only("terminal", l.Terminal != "", "sink", "echo", "room", "relay", "shell")
@@ -215,6 +215,7 @@ func (c *checker) byService(path string, l *ListenerConfig) {
 	case "bastion":
 		c.bastion(path, l)
 	case "relay":
+		c.telnetRelay(path, l)
 		if l.Upstream == "" {
 			c.wrong(path, "upstream is missing: where a relay goes, as in tcp://127.0.0.1:22")
 			return
@@ -229,6 +230,17 @@ func (c *checker) byService(path string, l *ListenerConfig) {
 		if l.UpstreamTLS != nil && a.Transport != "tls" {
 			c.wrong(path+".upstream_tls", "only goes with a tls:// upstream")
 		}
+	}
+}
+
+// telnetRelay checks what a relay says of telnet.
+func (c *checker) telnetRelay(path string, l *ListenerConfig) {
+	c.oneOf(path+".telnet", l.Telnet, "true", "false")
+	if l.isTelnetRelay() && strings.HasPrefix(l.Upstream, "udp:") {
+		c.wrong(path+".telnet", "goes over tcp://, tls:// or unix://, not to %s", l.Upstream)
+	}
+	if l.isTelnetRelay() && l.Terminal == "" {
+		l.Terminal = defaultTerminal
 	}
 }
 

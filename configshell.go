@@ -67,6 +67,9 @@ func (l *ListenerConfig) shellService() *shell.Service {
 	return svc
 }
 
+// isTelnetRelay reports whether telnet's commands pass, and are recorded as they are.
+func (l *ListenerConfig) isTelnetRelay() bool { return l.Service == "relay" && l.Telnet == "true" }
+
 // through is what stands between a listener's connections and its sessions.
 func (l *ListenerConfig) through() func(transport.Conn) transport.Conn {
 	if l.Service != "shell" || l.Telnet == "false" {

@@ -126,7 +126,7 @@ func (l *ListenerConfig) forHub(addr transport.Address) hub.ListenerConfig {
 	limit, _ := ParseSize(cmp.Or(l.WriteLimit, "0"))
 	return hub.ListenerConfig{Name: l.Name, Address: l.Listen, Transport: addr.Transport, Service: l.Service,
 		Record: l.record(), OnFailure: l.onFailure(), Idle: idle, Max: l.Max, WriteLimit: int(limit),
-		Terminal: l.Terminal, Announce: announce.Way(l.Announce), AnnounceWatchers: l.AnnounceWatchers, Through: l.through()}
+		Terminal: l.Terminal, Announce: announce.Way(l.Announce), AnnounceWatchers: l.AnnounceWatchers, Telnet: l.isTelnetRelay(), Through: l.through()}
 }
 
 // service makes what the listener does with its sessions.
@@ -154,7 +154,7 @@ func (sb *Switchboard) service(conf ListenerConfig) (any, error) {
 			}
 		}
 		limit, _ := ParseDuration(cmp.Or(conf.DialTimeout, "0s"))
-		return &relay.Service{Upstream: upstream, TLS: tlsConf, DialTimeout: limit}, nil
+		return &relay.Service{Upstream: upstream, TLS: tlsConf, DialTimeout: limit, Telnet: conf.isTelnetRelay()}, nil
 	}
 	return nil, fmt.Errorf("no service is called %q", conf.Service)
 }

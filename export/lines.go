@@ -120,6 +120,9 @@ func (l *Lines) begin(e session.Event) {
 }
 
 func (l *Lines) data(e session.Event) {
+	if len(e.Data) == 0 && !l.Datagrams {
+		return // it had telnet's commands alone
+	}
 	if l.Hex {
 		l.dump(e, e.Data)
 		return

@@ -19,13 +19,15 @@ type Events struct {
 	queue  []session.Event // read from the cursor, not yet returned
 	room   *roomRange      // being resolved
 	last   int64           // time of the newest event returned
+	telnet bool            // its commands are in what passed
+	bare   *bare           // nil: and are to stay there
 }
 
 // Events opens a session's events from a number on; 0 and 1 mean the first.
 func (h *Hub) Events(ctx context.Context, id session.ID, from uint64) (*Events, error) {
 	from = max(from, 1)
 	if log := h.liveLog(id); log != nil {
-		return &Events{hub: h, id: id, cursor: log.Cursor(from), close: func() {}}, nil
+		return &Events{hub: h, id: id, cursor: log.Cursor(from), close: func() {}, telnet: h.isTelnet(id)}, nil
 	}
 	sum, err := h.Find(ctx, string(id))
 	if err != nil {
@@ -35,7 +37,13 @@ func (h *Hub) Events(ctx context.Context, id session.ID, from uint64) (*Events, 
 	if err != nil {
 		return nil, err
 	}
-	return &Events{hub: h, id: id, cursor: r.Cursor(from), close: func() { r.Close() }}, nil
+	return &Events{hub: h, id: id, cursor: r.Cursor(from), close: func() { r.Close() }, telnet: r.Summary().Telnet}, nil
+}
+
+// isTelnet reports whether telnet's commands are in what passes in a live session.
+func (h *Hub) isTelnet(id session.ID) bool {
+	s := h.live.get(id)
+	return s != nil && s.conf.Telnet
 }
 
 // liveLog is the recording of a session or a room that is live now, nil if there is none.
@@ -67,7 +75,7 @@ func (e *Events) Next(ctx context.Context) ([]session.Event, error) {
 	for {
 		batch, err := e.next(func() ([]session.Event, error) { return e.cursor.Next(ctx) })
 		if len(batch) > 0 || err != nil {
-			return batch, err
+			return e.stripped(batch), err
 		}
 	}
 }
@@ -82,9 +90,16 @@ func (e *Events) TryNext() ([]session.Event, error) {
 			return b, err
 		})
 		if len(batch) > 0 || err != nil || waits {
-			return batch, err
+			return e.stripped(batch), err
 		}
 	}
+}
+
+func (e *Events) stripped(batch []session.Event) []session.Event {
+	if e.bare == nil || len(batch) == 0 {
+		return batch
+	}
+	return e.bare.take(batch)
 }
 
 func (e *Events) next(read func() ([]session.Event, error)) ([]session.Event, error) {

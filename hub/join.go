@@ -183,6 +183,9 @@ func (s *Session) openVoice(terminal string) {
 		return
 	}
 	v := announce.New(way, s.putAnnouncement)
+	if s.conf.Telnet {
+		v.OverTelnet()
+	}
 	s.more().voice = v
 	s.OnEnd(v.Close)
 }

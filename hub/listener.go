@@ -29,6 +29,8 @@ type ListenerConfig struct {
 	WriteLimit int           // bytes that may wait for a far end that reads slowly; 0: 1 MiB
 	Terminal   string        // COLSxROWS, if what is sent is the screen of a terminal
 
+	Telnet bool // telnet's commands are in what passes, and in what is recorded
+
 	// Announce is how who is at a terminal is told that somebody types along; default announce.Title. With AnnounceWatchers
 	// they are told of those who only look on as well.
 	Announce         announce.Way

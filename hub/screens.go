@@ -52,7 +52,7 @@ func (k *screens) begin(s *Session) {
 		return
 	}
 	t := newTrack(k.hub, s.id, s.start)
-	t.log = s.log
+	t.log, t.telnet = s.log, s.conf.Telnet
 	k.mu.Lock()
 	k.tracks[s.id] = t
 	k.mu.Unlock()
@@ -71,11 +71,13 @@ func (k *screens) hold(ctx context.Context, id session.ID) (*track, error) {
 		return nil, ErrNoScreen
 	}
 	t := newTrack(k.hub, sum.ID, sum.Start)
+	t.telnet = sum.Telnet
 	if t.log = k.hub.liveLog(sum.ID); t.log == nil {
 		t.total = sum.Events
 		if t.recording, err = k.hub.store.Recording(sum.ID, sum.Start); err != nil {
 			return nil, err
 		}
+		t.telnet = t.recording.Summary().Telnet
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

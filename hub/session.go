@@ -101,7 +101,7 @@ func (s *Session) ID() session.ID { return s.id }
 func (s *Session) Info() session.Info {
 	info := session.Info{ID: s.id, Listener: s.conf.Name, Service: s.conf.Service, Transport: s.conf.Transport,
 		Local: localOf(s.conn), Remote: remoteOf(s.conn), Start: s.start, Record: s.conf.Record,
-		Terminal: s.conf.Terminal}
+		Terminal: s.conf.Terminal, Telnet: s.conf.Telnet}
 	if name := s.name.Load(); name != nil {
 		info.Name = *name
 	}

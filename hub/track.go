@@ -24,6 +24,7 @@ type track struct {
 	log       *recording.Log       // of a session that was live then
 	recording *recording.Recording // else
 	total     uint64               // events, else
+	telnet    bool                 // its commands are in what passed
 
 	// guarded by screens.mu
 	users int
@@ -40,6 +41,7 @@ type track struct {
 
 	tracker *screen.Tracker // nil: at rest
 	events  *Events
+	bare    *bare           // of what the tracker takes
 	batch   []session.Event // read, not yet taken
 
 	through atomic.Uint64 // number of the newest event taken
@@ -122,7 +124,7 @@ func resume(s screen.Screen) *screen.Tracker {
 
 // open reads the session's events from a number on.
 func (t *track) open(from uint64) *Events {
-	e := &Events{hub: t.hub, id: t.id, close: func() {}}
+	e := &Events{hub: t.hub, id: t.id, close: func() {}, telnet: t.telnet}
 	if t.log != nil {
 		e.cursor = t.log.Reader(from)
 	} else {
@@ -164,7 +166,7 @@ func (t *track) replay(ctx context.Context, number uint64) (tracker *screen.Trac
 		from = t.nearest(number)
 	}
 	tracker = resume(from)
-	events := t.open(from.Number + 1)
+	events := t.open(from.Number + 1).Bare()
 	defer events.Close()
 	for ctx.Err() == nil {
 		batch, err := events.TryNext()
@@ -246,10 +248,14 @@ func (t *track) advance(number uint64) (more bool, err error) {
 		return false, nil
 	}
 	if t.tracker == nil {
-		t.tracker = resume(t.nearest(math.MaxUint64))
+		t.tracker, t.bare = resume(t.nearest(math.MaxUint64)), nil
 	}
 	if t.events == nil {
-		t.events = t.open(t.tracker.Number() + 1)
+		t.events = t.open(t.tracker.Number() + 1).Bare()
+		if t.bare == nil {
+			t.bare = t.events.bare
+		}
+		t.events.bare = t.bare
 	}
 	defer t.account()
 	for read := 0; read < screensSlice; {

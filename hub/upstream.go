@@ -22,6 +22,7 @@ type Upstream struct {
 	// owned by whoever carries up
 	passUp func() bool
 	begun  bool // a part of a piece is written, and up held
+	telnet *overTelnet
 
 	// owned by whoever carries down
 	passDown func() bool
@@ -66,6 +67,9 @@ func (u *Upstream) writeUp(p []byte) error {
 		u.up.Lock()
 		defer u.up.Unlock()
 	}
+	if u.telnet != nil {
+		u.telnet.hear(p)
+	}
 	_, err := u.conn.Write(p)
 	return err
 }
@@ -74,6 +78,12 @@ func (u *Upstream) writeUp(p []byte) error {
 func (u *Upstream) Type(p []byte) error {
 	u.up.Lock()
 	defer u.up.Unlock()
+	if u.telnet != nil {
+		if err := u.telnet.await(); err != nil {
+			return err
+		}
+		p = u.telnet.typed(p)
+	}
 	_, err := u.conn.Write(p)
 	return err
 }

@@ -36,6 +36,7 @@ type Info struct {
 	Start     int64  `json:"start"` // Unix time in µs
 	Record    Record `json:"record,omitempty"`
 	Terminal  string `json:"terminal,omitempty"` // COLSxROWS, if what is sent is the screen of a terminal
+	Telnet    bool   `json:"telnet,omitempty"`   // telnet's commands are in what is received and sent
 	// Mapping of a room's own recording says how its messages read as events, and its events as bytes.
 	Mapping *Mapping `json:"mapping,omitempty"`
 }
@@ -69,6 +70,9 @@ func (i *Info) AppendJSON(b []byte) []byte {
 	b = strconv.AppendInt(b, i.Start, 10)
 	field(`,"record":`, string(i.Record), false)
 	field(`,"terminal":`, i.Terminal, false)
+	if i.Telnet {
+		b = append(b, `,"telnet":true`...)
+	}
 	if i.Mapping != nil {
 		b = append(append(b, `,"mapping":`...), JSON(i.Mapping)...)
 	}

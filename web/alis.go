@@ -225,6 +225,7 @@ func (v *alisViewer) follow(ctx context.Context, from uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	events.Bare()
 	defer events.Close()
 	for {
 		batch, err := events.Next(ctx)

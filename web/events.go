@@ -20,15 +20,16 @@ type span struct {
 	since, until int64  // Unix µs; 0 for none
 	direction    export.Direction
 	follow       bool
+	bare         bool // without telnet's commands
 }
 
 var spanKeys = map[string]bool{"from": true, "to": true, "since": true, "until": true, "follow": true,
-	"direction": true}
+	"direction": true, "bare": true}
 
 func parseSpan(q url.Values, sum *session.Summary) (sp span, err error) {
 	for key := range q {
 		if !spanKeys[key] {
-			return sp, bad("no parameter is called %q: use from, to, since, until, follow, direction", key)
+			return sp, bad("no parameter is called %q: use from, to, since, until, follow, direction, bare", key)
 		}
 	}
 	if sp.from, err = number(q, "from"); err != nil {
@@ -58,6 +59,11 @@ func parseSpan(q url.Values, sum *session.Summary) (sp span, err error) {
 	if text := q.Get("follow"); text != "" {
 		if sp.follow, err = strconv.ParseBool(text); err != nil {
 			return sp, bad("follow %q: use true or false", text)
+		}
+	}
+	if text := q.Get("bare"); text != "" {
+		if sp.bare, err = strconv.ParseBool(text); err != nil {
+			return sp, bad("bare %q: use true or false", text)
 		}
 	}
 	return sp, nil
@@ -119,6 +125,9 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer events.Close()
+	if sp.bare {
+		events.Bare()
+	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
 	stream := &lines{w: w, ctl: http.NewResponseController(w), limit: flushLimit, span: sp, pace: &s.pace}
@@ -265,6 +274,9 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 		return errNotRecorded
 	}
 	open := func() (export.Reader, error) { return s.Hub.Events(r.Context(), sum.ID, 1) }
+	if format == export.Text || format.Plays() {
+		open = func() (export.Reader, error) { return s.bareEvents(r.Context(), sum.ID, 1) }
+	}
 	probe, err := open()
 	if err != nil {
 		return err
@@ -283,6 +295,15 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 		panic(http.ErrAbortHandler) // cuts the connection, so that the client sees that it is not whole
 	}
 	return nil
+}
+
+// bareEvents are events as they are for a terminal, or for people: without telnet's commands.
+func (s *server) bareEvents(ctx context.Context, id session.ID, from uint64) (export.Reader, error) {
+	events, err := s.Hub.Events(ctx, id, from)
+	if err != nil {
+		return nil, err
+	}
+	return events.Bare(), nil
 }
 
 // exportDirection is what of a session is exported: of what a terminal showed, what was typed if input says so.

@@ -114,6 +114,7 @@ func (s *server) findIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	events.Bare()
 	defer events.Close()
 	if sum, err = s.Hub.Find(r.Context(), string(sum.ID)); err != nil { // with what was recorded right now
 		return err

@@ -181,6 +181,7 @@ func (j *joiner) show(ctx context.Context, sum *session.Summary, at *joinPlace) 
 	if err != nil {
 		return false
 	}
+	events.Bare()
 	defer events.Close()
 	if j.tell(JoinNews{ID: sum.ID, Name: sum.Name, Screen: &at.JoinScreen}) != nil {
 		return false

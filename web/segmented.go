@@ -135,7 +135,7 @@ func (s *server) segment(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	out := &lines{w: w, ctl: http.NewResponseController(w), limit: flushLimit}
 	err = g.Write(out, number, size, data, g.input, func() (export.Reader, error) {
-		return s.Hub.Events(ctx, g.sum.ID, number+1)
+		return s.bareEvents(ctx, g.sum.ID, number+1)
 	})
 	if err != nil {
 		s.Logger.Debug("a segment ended early", "session", g.sum.ID, "error", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
+	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/web"
 )
@@ -195,4 +196,40 @@ func TestAProgramJoinsByWebSocket(t *testing.T) {
 	h.refused("otto", "GET", sessionPath(other, "/join?types=x"), "", http.StatusBadRequest, "true or false")
 	h.refused("otto", "GET", sessionPath(other, "/join?type=x"), "", http.StatusBadRequest, "use types")
 	h.refused("otto", "GET", sessionPath(other, "/join?types=true"), "", http.StatusBadRequest, "WebSocket")
+}
+
+func TestTelnetsCommandsAreLeftOutForPeopleAndTerminals(t *testing.T) {
+	h := open(t)
+	c := h.call(h.listen("a", func(c *hub.ListenerConfig) { c.Telnet, c.Terminal = true, "80x24" }))
+	c.say("\xff\xfb\x01pass")
+	c.say("wo\xff")
+	c.say("\xf1rd\xff\xff")
+	const bare, whole = "password\xff", "\xff\xfb\x01passwo\xff\xf1rd\xff\xff"
+	for query, want := range map[string]string{"follow=false": whole, "follow=false&bare=true": bare, "follow=false&bare=false": whole} {
+		if got := bytesOf(h.watch(c.id, query).rest(), session.Sent); got != want {
+			t.Errorf("?%s: got %q; want %q", query, got, want)
+		}
+	}
+	h.refused("vera", "GET", sessionPath(c.id, "/events?bare=x"), "", http.StatusBadRequest, "true or false")
+	p := h.look("vera")
+	for more, want := range map[string]string{`"follow":false`: whole, `"follow":false,"bare":true`: bare, `"follow":false,"screen":true,"from":1`: bare} {
+		p.watch(1, c.id, more)
+		if got := bytesOf(p.rest(1), session.Sent); got != want {
+			t.Errorf("a stream, %s: got %q; want %q", more, got, want)
+		}
+	}
+	list, _ := h.find(c.id, "text=password")
+	if len(list) != 2 || list[0].Match != "password" {
+		t.Errorf("found: %+v", list)
+	}
+	if _, got := h.do("vera", "GET", sessionPath(c.id, "/export?format=raw&direction=sent"), ""); got != whole {
+		t.Errorf("raw: got %q", got)
+	}
+	if _, got := h.do("vera", "GET", sessionPath(c.id, "/screen?format=text"), ""); !strings.HasPrefix(got, "password") {
+		t.Errorf("the screen: got %q", got)
+	}
+	c.hangUp()
+	if sum := h.one(c.id); !sum.Telnet {
+		t.Errorf("recorded: %+v", sum)
+	}
 }

@@ -26,6 +26,7 @@ type watchAsk struct {
 	Pace   *int64 `json:"pace"`   // ms
 	Window int64  `json:"window"` // bytes
 	Screen bool   `json:"screen"` // begin with what the terminal shows there
+	Bare   bool   `json:"bare"`   // without telnet's commands, as with Screen
 }
 
 // watchReply says what will come.
@@ -131,6 +132,9 @@ func (v *viewer) watch(ctx context.Context, ask watchAsk) (any, error) {
 			v.viewers.recordings.Add(-1)
 		}
 		return nil, err
+	}
+	if ask.Bare || ask.Screen {
+		events.Bare()
 	}
 	from = events.Position()
 	st := &stream{viewer: v, number: ask.Stream, id: sum.ID, events: events, recorded: recorded, ask: ask, skip: ask.Skip,

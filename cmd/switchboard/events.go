@@ -47,6 +47,7 @@ type span struct {
 	since   time.Duration // offset from the session's start; used instead of the position if bySince
 	follow  bool          // wait for what comes, if the session is live
 	bySince bool
+	bare    bool // without telnet's commands
 }
 
 // events reads a session from pos on, and moves pos along. Close it.
@@ -59,6 +60,9 @@ func (c *client) events(ctx context.Context, id session.ID, pos *position, s spa
 	}
 	if s.direction != "" {
 		query.Set("direction", s.direction)
+	}
+	if s.bare {
+		query.Set("bare", "true")
 	}
 	if s.to > 0 {
 		query.Set("to", strconv.FormatUint(s.to, 10))

@@ -22,6 +22,9 @@ func (f viewFlags) shows(ev session.Event) bool {
 	return direction.Shows(ev.Kind) && (ev.IsData() || ev.Kind == session.Message || !f.Raw)
 }
 
+// bare reports whether telnet's commands are to be left out: for people, and for terminals.
+func (f viewFlags) bare(std *stdio) bool { return !f.Hex && (!f.Raw || asTerminal(std.out) != nil) }
+
 // view writes events for people to read (or, with raw, the bytes alone). It is for one goroutine.
 type view struct {
 	viewFlags

@@ -53,7 +53,7 @@ func (c *PlayCmd) Run(ctx context.Context, std *stdio) error {
 	if c.draws(std, &sum) {
 		draw = func(ctx context.Context, m moment) (shot, error) { return server.shot(ctx, sum.ID, m) }
 	}
-	err = c.play(ctx, std, reel{server, sum, c.Direction}, sum, place{number, offset}, draw)
+	err = c.play(ctx, std, reel{server, sum, c.Direction, c.bare(std)}, sum, place{number, offset}, draw)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil // Ctrl-C is a way to leave
 	}

@@ -15,6 +15,7 @@ type reel struct {
 	client    *client
 	sum       session.Summary
 	direction string
+	bare      bool
 }
 
 // place is where reading begins: at an event's number, or else at an offset from the session's start.
@@ -106,7 +107,7 @@ func (r reel) recorded(ctx context.Context, pos *position, at span, send func(pa
 }
 
 func (r reel) page(ctx context.Context, pos *position, at span, limit int) (p page, err error) {
-	at.direction = r.direction
+	at.direction, at.bare = r.direction, r.bare
 	stream, err := r.client.events(ctx, r.sum.ID, pos, at)
 	if err != nil {
 		return p, err
@@ -135,7 +136,7 @@ func (p page) size() (bytes int) {
 
 // follow reads what comes. It reports whether the session is over; if it is not, the stream broke.
 func (r reel) follow(ctx context.Context, pos *position, send func(page) bool) (over bool, err error) {
-	stream, err := r.client.events(ctx, r.sum.ID, pos, span{follow: true, direction: r.direction})
+	stream, err := r.client.events(ctx, r.sum.ID, pos, span{follow: true, direction: r.direction, bare: r.bare})
 	if err != nil {
 		return false, err
 	}

@@ -42,7 +42,7 @@ func (c *WatchCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	w := &watching{flags: c.serverFlags, server: server, std: std, sum: sum, pos: position{number: from},
-		direction: c.Direction}
+		direction: c.Direction, bare: !c.JSON && c.bare(std)}
 	if from == 0 {
 		w.pos.number = sum.Events + 1
 	}
@@ -116,6 +116,7 @@ func (c *WatchCmd) lines(w io.Writer) func(session.Event) error {
 // watching is one run of watch, over as many connections to the server as it takes.
 type watching struct {
 	direction string
+	bare      bool
 	flags     serverFlags
 	server    *client
 	std       *stdio
@@ -167,7 +168,7 @@ type outputError struct{ error }
 
 // follow shows events until the server's stream ends.
 func (w *watching) follow(ctx context.Context) error {
-	stream, err := w.server.events(ctx, w.sum.ID, &w.pos, span{follow: true, direction: w.direction})
+	stream, err := w.server.events(ctx, w.sum.ID, &w.pos, span{follow: true, direction: w.direction, bare: w.bare})
 	if err != nil {
 		return err
 	}

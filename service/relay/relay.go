@@ -18,6 +18,7 @@ type Service struct {
 	Upstream    transport.Address
 	TLS         *tls.Config   // for a tls upstream; nil means the system's certificate authorities
 	DialTimeout time.Duration // 0 means 5 s
+	Telnet      bool          // both ends speak it
 }
 
 const defaultDialTimeout = 5 * time.Second
@@ -36,6 +37,9 @@ func (svc *Service) Start(s *hub.Session) {
 	}
 	l := &line{session: s, upstream: s.Upstream(upstream)}
 	l.open.Store(2)
+	if svc.Telnet {
+		l.upstream.OverTelnet()
+	}
 	s.TakesTyping(l.upstream.Type)
 	go l.down() // ends with its direction; the last to end finishes the session
 	l.up()

@@ -109,7 +109,7 @@ export class EventStream {
     this.id = id;
     streams.set(id, this);
     try {
-      const begun = await connection.ask<Begun>('watch', { stream: id, id: this.session, ...this.rest });
+      const begun = await connection.ask<Begun>('watch', { stream: id, id: this.session, bare: true, ...this.rest });
       if (this.id !== id) return;
       this.first ||= begun.from;
       this.taker.begun?.(begun);
