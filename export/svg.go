@@ -77,7 +77,7 @@ func (d *drawing) open(cols, rows int, title string) {
 	d.tenths(svgMargin)
 	d.b = append(d.b, ' ')
 	d.tenths(svgMargin)
-	d.b = append(d.b, `)" xml:space="preserve" direction="ltr" unicode-bidi="bidi-override" font-size="`...)
+	d.b = append(d.b, `)" xml:space="preserve" direction="ltr" font-size="`...)
 	d.tenths(svgFont)
 	d.b = append(d.b, `" font-family="ui-monospace,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace" fill="`...)
 	d.color(svgForeground)
