@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,8 @@ import (
 
 	"github.com/switchboard-relay/switchboard/auth"
 	"github.com/switchboard-relay/switchboard/export"
+	"github.com/switchboard-relay/switchboard/foreign"
+	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/terminal"
 )
@@ -220,4 +224,49 @@ func TestWhatIsNoPlayerOfALiSIsToldWhatToDo(t *testing.T) {
 	}
 	h.refused("vera", "POST", sessionPath(s.ID(), "/passes"), "", http.StatusForbidden, "operator")
 	h.refused("vera", "GET", "/api/v1/sessions/none/alis", "", http.StatusNotFound, "none")
+}
+
+func TestAllPlayersOfALiSSeeTheSameWheneverTheyJoined(t *testing.T) {
+	h := open(t)
+	for _, name := range []string{"vim", "resize", "unicode"} {
+		file, err := os.Open("../terminal/testdata/" + name + ".cast")
+		check(t, err)
+		defer file.Close()
+		tape, err := foreign.Open(file, foreign.Asciicast)
+		check(t, err)
+		l, err := h.hub.Listener(hub.ListenerConfig{Name: name, Transport: "pipe", Terminal: tape.Header().Size.String(), Record: session.RecordOn}, nil)
+		check(t, err)
+		s := h.fill(l, 1)[0]
+		var players []*alisPlayer
+		for i := 0; ; i++ {
+			if i%10 == 0 {
+				players = append(players, h.play(t, "vera", sessionPath(s.ID(), "/alis")))
+			}
+			e, err := tape.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			check(t, err)
+			switch size, _ := session.ParseSize(string(e.Data)); e.Kind {
+			case session.Sent:
+				says(t, s, "%s", e.Data[:len(e.Data)/2]) // within sequences and characters as well
+				says(t, s, "%s", e.Data[len(e.Data)/2:])
+			case session.Resized:
+				s.Resize(size.Cols, size.Rows)
+			}
+		}
+		s.End(session.Done, "")
+		h.until("it is recorded", func() bool { return h.one(s.ID()).State == session.Recorded })
+		shown, err := h.hub.Screen(t.Context(), s.ID(), math.MaxUint64)
+		check(t, err)
+		want := rows(drawn(shown.Size.Cols, shown.Size.Rows, shown.Data))
+		for i, p := range players {
+			if p.end(); rows(p.terminal) != want {
+				t.Errorf("%s, joined before event %d: %q; want %q", name, 10*i, rows(p.terminal), want)
+			}
+		}
+		if len(players) < 10 {
+			t.Errorf("%s: %d players", name, len(players))
+		}
+	}
 }

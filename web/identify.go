@@ -74,7 +74,8 @@ func (s *server) cookie(r *http.Request) (cookie, bool) {
 
 // basicPatterns are where programs that know nothing else may send a token as a password, under any name. Browsers remember
 // passwords, and would send them for any page.
-var basicPatterns = map[string]bool{"POST " + importPath: true, "POST " + uploadPath: true, "POST " + streamsPath: true}
+var basicPatterns = map[string]bool{"POST " + importPath: true, "POST " + uploadPath: true, "POST " + streamsPath: true,
+	"GET " + namedStreamsPath: true}
 
 func changesNothing(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead

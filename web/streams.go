@@ -24,7 +24,11 @@ const streamsPath = "/api/v1/streams"
 
 var streamRoutes = []route{
 	{"POST " + streamsPath, auth.Operator, (*server).newStream},
+	{"GET " + namedStreamsPath, auth.Operator, (*server).namedStreams},
 }
+
+// namedStreamsPath is where asciinema's program looks for a stream that was named to it.
+const namedStreamsPath = "/api/v1/user/streams"
 
 // StreamListener is the name of the listener whose sessions come from asciinema's program. It is made when it is needed.
 const StreamListener = "asciinema"
@@ -136,6 +140,13 @@ func (s *server) newStream(w http.ResponseWriter, r *http.Request) error {
 		"session":         id,
 		"url":             base + "/sessions/" + string(id),
 		"ws_producer_url": "ws" + base[len("http"):] + streamsPath + "/" + string(id) + "/" + pass})
+	return nil
+}
+
+// namedStreams says that there are none: each stream is a session of its own.
+func (s *server) namedStreams(w http.ResponseWriter, _ *http.Request) error {
+	const text = "a stream has no name here that could be used again: leave it out"
+	writeJSON(w, http.StatusNotFound, map[string]string{"error": text, "message": text})
 	return nil
 }
 

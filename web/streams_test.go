@@ -294,6 +294,7 @@ func TestStreamsNeedAPlaceAndAnOperator(t *testing.T) {
 		}
 	}
 	h.refused("vera", "POST", "/api/v1/streams", "", http.StatusForbidden, "operator")
+	h.refused("otto", "GET", "/api/v1/user/streams?prefix=abc&limit=10", "", http.StatusNotFound, "leave it out")
 	h.refused("otto", "POST", "/api/v1/streams", "{", http.StatusBadRequest, "JSON")
 	for _, path := range []string{"/api/v1/sessions", "/api/v1/me"} { // a browser would remember it, and send it for any page
 		req, err := http.NewRequest("GET", h.base+path, nil)
