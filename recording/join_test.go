@@ -24,6 +24,7 @@ func TestSmallRecordsAreJoinedInASessionsOwnFile(t *testing.T) {
 		if i == keys/2 { // as large as a record may be that is joined with none
 			durably(t, l, session.Sent, bytes.Repeat([]byte("a long answer "), 20<<10))
 			durably(t, l, session.Named, []byte("ada"))
+			durably(t, l, session.Watched, session.JSON(session.Watch{By: "ada"}))
 		}
 	}
 	l.End(session.End{Cause: session.HungUp})
@@ -54,6 +55,9 @@ func TestSmallRecordsAreJoinedInASessionsOwnFile(t *testing.T) {
 	}
 	if received != sum.ReceivedBytes || sent != sum.SentBytes {
 		t.Errorf("%d and %d bytes passed over time, %d and %d in all", received, sent, sum.ReceivedBytes, sum.SentBytes)
+	}
+	if len(a.Watched) != 1 || a.Watched[0].By != "ada" {
+		t.Errorf("%+v looked on; want ada", a.Watched)
 	}
 }
 

@@ -29,26 +29,49 @@ test('every page is accessible, in both languages and colours, and fits 360 px',
     );
   };
 
+  const lookAround = async (name) => {
+    await look(name);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await look(name + ', dark');
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize({ width: 360, height: 700 });
+    const { wide, who } = await page.evaluate(() => {
+      const width = document.documentElement.clientWidth;
+      const scrolls = (e) => e && (/(auto|scroll|hidden|clip)/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+      const out = [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > width + 1 && !scrolls(e));
+      return { wide: document.documentElement.scrollWidth, who: out.slice(0, 3).map((e) => e.outerHTML.slice(0, 160)) };
+    });
+    assert.ok(wide <= 360, `${name} is ${wide} px wide in a window of 360: ${who}`);
+    await look(name + ', narrow');
+    await page.setViewportSize({ width: 1280, height: 800 });
+  };
+
   for (const [name, address] of Object.entries(addresses(house))) {
     await t.test(name, async () => {
       await page.goto(house.url + address);
       await settled(page, name);
-      await look(name);
-      await page.emulateMedia({ colorScheme: 'dark' });
-      await look(name + ', dark');
-      await page.emulateMedia({ colorScheme: 'light' });
-      await page.setViewportSize({ width: 360, height: 700 });
-      const { wide, who } = await page.evaluate(() => {
-        const width = document.documentElement.clientWidth;
-        const scrolls = (e) => e && (/(auto|scroll|hidden|clip)/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
-        const out = [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > width + 1 && !scrolls(e));
-        return { wide: document.documentElement.scrollWidth, who: out.slice(0, 3).map((e) => e.outerHTML.slice(0, 160)) };
-      });
-      assert.ok(wide <= 360, `${name} is ${wide} px wide in a window of 360: ${who}`);
-      await look(name + ', narrow');
-      await page.setViewportSize({ width: 1280, height: 800 });
+      await lookAround(name);
     });
   }
+
+  await t.test('typing along, and what was typed', async () => {
+    await page.goto(house.url + addresses(house).terminal);
+    await settled(page, 'terminal');
+    await page.keyboard.press('T');
+    await page.getByRole('dialog').waitFor();
+    await look('the question whether to type along');
+    await page.keyboard.press('Enter');
+    await page.getByText('You type along with').waitFor();
+    await page.keyboard.type('?');
+    await lookAround('typing along');
+    await page.keyboard.press('Control+]');
+    await page.getByText('You type along with').waitFor({ state: 'detached' });
+    await page.keyboard.press('t');
+    await page.getByRole('log').getByText('admin types along.').waitFor();
+    await lookAround('what was typed along');
+    await page.keyboard.press('t');
+    await settled(page, 'terminal');
+  });
 
   await t.test('what opens over a page', async () => {
     await page.goto(house.url + '/');

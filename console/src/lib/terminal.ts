@@ -55,6 +55,12 @@ function joined(parts: Uint8Array[]): Uint8Array {
   return all;
 }
 
+/** How large a screen's letters may be, px; scaled if the screen is to fill its box even where letters come in whole pixels. */
+export interface Letters {
+  largest: number;
+  scaled?: boolean;
+}
+
 /** Who types into a screen. */
 export interface Typist {
   /** What was typed. The order is that of the keys. */
@@ -75,12 +81,16 @@ export class Screen {
   private busy = false; // it draws
   private closed = false;
   private typist: Typist | undefined;
+  private readonly drawn = new ResizeObserver(() => requestAnimationFrame(() => this.closed || this.fit()));
 
   private constructor(
     private readonly terminal: Terminal,
     private readonly box: HTMLElement,
-    private readonly largest: number,
+    private readonly how: Letters,
   ) {
+    // It takes a new size when it is drawn, which is later where it is out of sight.
+    const shown = this.shown;
+    if (shown) this.drawn.observe(shown);
     const bytes = new TextEncoder();
     const typed = (data: string, read: (data: string) => Uint8Array<ArrayBuffer>): void => {
       if (!focusReport.test(data)) this.typist?.typed(read(data));
@@ -92,10 +102,10 @@ export class Screen {
     this.type(undefined);
   }
 
-  /** Opens a screen in box, which gives it its room. Loads the terminal, the first time. Largest is the largest size of letters, px. */
-  static async open(box: HTMLElement, size: Size, largest = 16): Promise<Screen> {
+  /** Opens a screen in box, which gives it its room. Loads the terminal, the first time. */
+  static async open(box: HTMLElement, size: Size, how: Letters): Promise<Screen> {
     const { load } = await import('./xterm');
-    const screen = new Screen(load(box, size), box, largest);
+    const screen = new Screen(load(box, size), box, how);
     screen.fit();
     screen.dress();
     screen.write(anew);
@@ -108,8 +118,8 @@ export class Screen {
     this.work();
   }
   /** Takes a size, behind what was written before. */
-  resize(size: Size, done?: () => void): void {
-    this.jobs.push({ size, done });
+  resize(size: Size): void {
+    this.jobs.push({ size });
     this.work();
   }
   /** Makes it as new. What was written and is not on the screen yet never comes there. */
@@ -118,9 +128,9 @@ export class Screen {
     this.write(anew);
   }
   /** Shows what a snapshot has, behind what was written before. */
-  restore(size: Size, snapshot: Uint8Array, done?: () => void): void {
+  restore(size: Size, snapshot: Uint8Array): void {
     this.write(anew);
-    this.resize(size, done);
+    this.resize(size);
     this.write(snapshot);
   }
   /** Bytes that wait to be drawn. */
@@ -189,30 +199,39 @@ export class Screen {
     const [background, foreground] = [color('sunken'), color('text')];
     this.terminal.options.theme = { background, foreground, cursor: color('accent'), selectionBackground: color('accent') + '66' };
   }
+  private get shown(): HTMLElement | null | undefined {
+    return this.terminal.element?.querySelector<HTMLElement>('.xterm-screen');
+  }
   /** Fits the letters to the box. */
   fit(): void {
+    this.letter();
+    if (this.how.scaled) this.fill();
+  }
+
+  private letter(): void {
     const { clientWidth: width, clientHeight: height } = this.box;
-    const screen = this.terminal.element?.querySelector<HTMLElement>('.xterm-screen');
+    const screen = this.shown;
     if (!screen || width < 10 || height < 10) return;
     const size = this.terminal.options.fontSize ?? 14;
     const [w, h] = [screen.offsetWidth, screen.offsetHeight];
     if (!w || !h) return;
     const fitting = Math.floor(size * Math.min(width / w, height / h) * 4) / 4;
-    const next = Math.max(2, Math.min(this.largest, fitting));
+    const next = Math.max(2, Math.min(this.how.largest, fitting));
     if (next === size) return;
     this.terminal.options.fontSize = next;
     // The width of a cell is a whole number of device pixels, so that a second look may be needed.
     if (screen.offsetWidth > width || screen.offsetHeight > height) this.terminal.options.fontSize = Math.max(2, next - 0.5);
   }
   /** Makes use of what room letters of whole pixels leave. */
-  fill(): void {
-    const shown = this.box.querySelector<HTMLElement>('.xterm-screen');
+  private fill(): void {
+    const shown = this.shown;
     if (!shown?.offsetWidth || !shown.offsetHeight) return;
     const scale = Math.min(this.box.clientWidth / shown.offsetWidth, this.box.clientHeight / shown.offsetHeight);
     shown.style.transform = `scale(${scale.toFixed(3)})`;
   }
   close(): void {
     this.closed = true;
+    this.drawn.disconnect();
     this.terminal.dispose();
   }
 }
