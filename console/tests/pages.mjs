@@ -51,12 +51,13 @@ export async function livelyHouse(t, upstream) {
   return house;
 }
 
-/** An upstream that answers, and paints a screen when it is asked. */
+/** An upstream that answers lines, echoes keys, and paints a screen when it is asked. */
 export async function answering(net) {
   const rows = ['\x1b[2J\x1b[H\x1b[1;44;37m  PUMP STATION 2                                             15:04:05  \x1b[0m', '', '  \x1b[1mPressure\x1b[0m   4.2 bar   \x1b[32m██████████████\x1b[90m░░░░░░\x1b[0m', '  \x1b[1mFlow\x1b[0m       118 m³/h  \x1b[33m█████████\x1b[90m░░░░░░░░░░░\x1b[0m', '  \x1b[1m温度\x1b[0m       41 °C     \x1b[31m███████████████████\x1b[90m░\x1b[0m', '', '  \x1b[7m F1 Help \x1b[0m \x1b[7m F2 Start \x1b[0m \x1b[7m F3 Stop \x1b[0m', '', '\x1b[0m$ '];
   const server = net.createServer((c) => {
     c.on('error', () => {});
-    c.on('data', (b) => c.write(b.includes('screen') ? rows.join('\r\n') : 'answer to ' + b));
+    const echo = (b) => b.toString().replaceAll('\r', '\r\n2 pumps run, 118 m³/h\r\n$ ');
+    c.on('data', (b) => c.write(b.includes('screen') ? rows.join('\r\n') : b.includes('\n') ? 'answer to ' + b : echo(b)));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
