@@ -75,6 +75,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	}
 	for _, scene := range scenes {
 		t.Run(filepath.Base(scene), func(t *testing.T) {
+			t.Parallel() // each has a server and a browser of its own, and waits for most of its time
 			run(t, []string{"SWITCHBOARD=" + racing, "SWITCHBOARD_PLAIN=" + plain}, "node", "--test", "--test-reporter=spec", scene)
 		})
 	}
