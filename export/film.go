@@ -15,6 +15,7 @@ import (
 const (
 	maxFilmFrames = 5000
 	maxFilmBytes  = 16 << 20
+	maxFilmCells  = 32 << 20  // of all frames: what drawing them costs
 	filmFrame     = 66_000    // µs: what is shown for less is not seen, and goes with what follows it
 	filmPause     = 2_000_000 // µs, at the end, before it begins anew
 )
@@ -51,6 +52,7 @@ type film struct {
 	strips   []strip
 	draw     drawing
 	frames   int
+	cells    int
 	bytes    int
 
 	waits bool  // what was written is on no frame yet
@@ -121,7 +123,8 @@ func (f *film) take() {
 		f.draw.row(f.terminal, y)
 		f.bytes += f.strips[y].show(f.since, f.draw.b)
 	}
-	if f.frames++; f.frames > maxFilmFrames || f.bytes > maxFilmBytes {
+	f.cells += cols * rows
+	if f.frames++; f.frames > maxFilmFrames || f.bytes > maxFilmBytes || f.cells > maxFilmCells {
 		f.err = fmt.Errorf("%w (at most %d frames and %d MiB; they end at %v)", ErrFilm, maxFilmFrames, maxFilmBytes>>20,
 			time.Duration(f.since)*time.Microsecond)
 	}

@@ -98,6 +98,9 @@ func (d *drawing) row(t *terminal.Terminal, y int) {
 		}
 		d.cells = append(d.cells, cell)
 	}
+	if n := len(d.cells); shown && y == cy && (n == 0 || cx >= d.cells[n-1].x+d.cells[n-1].Width) {
+		d.cells = append(d.cells, drawnCell{Cell: terminal.Cell{Width: 1}, x: cx, bg: svgForeground, filled: true})
+	}
 	d.backgrounds()
 	for i := 0; i < len(d.cells); {
 		n := d.run(i)
@@ -128,7 +131,7 @@ func (d *drawing) backgrounds() {
 	for i := 0; i < len(d.cells); {
 		first := d.cells[i]
 		end := first.x
-		for ; i < len(d.cells) && d.cells[i].filled == first.filled && d.cells[i].bg == first.bg; i++ {
+		for ; i < len(d.cells) && d.cells[i].x == end && d.cells[i].filled == first.filled && d.cells[i].bg == first.bg; i++ {
 			end = d.cells[i].x + d.cells[i].Width
 		}
 		if !first.filled {

@@ -66,6 +66,8 @@ func TestAPictureHasTheLookOfEachCell(t *testing.T) {
 		"\x1b[4m u":                   "text-decoration=\"underline\">\u00a0u<",
 		"温x":                          `<text x="0" y="12.8" textLength="16.8">温</text><text x="16.8" y="12.8">x</text>`,
 		"éé":                          `textLength="8.4">é</text><text x="8.4" y="12.8" textLength="8.4">é</text>`,
+		"\x1b[?25h\x1b[1;9H":          `<g transform="translate(0 0)"><rect x="67.2" width="8.4" height="17" fill="#d3d7cf"/></g>`,
+		"\x1b[?25h\x1b[7mi\x1b[1;9H":  `<rect x="0" width="8.4" height="17" fill="#d3d7cf"/><rect x="67.2" width="8.4" height="17" fill="#d3d7cf"/>`,
 		"\x1b[?25hx":                  `<rect x="8.4" width="8.4" height="17" fill="#d3d7cf"/>`,
 		"\x1b]2;a<b\x07":              "<title>a&lt;b</title>",
 	} {

@@ -88,13 +88,18 @@ var drawnStyles = [...]struct {
 }{{styleBold, Bold}, {styleDim, Dim}, {styleItalic, Italic}, {styleBlink, Blink}, {styleInverse, Inverse}, {styleHidden, Hidden},
 	{styleStrike, Strike}, {styleOverline, Overline}}
 
-// Row gives the cells of row y, from 0, with their columns. There is none for a column that a wide character covers.
+// Row gives the cells of row y, from 0, with their columns. There is none for a column that a wide character covers, nor for
+// those at the end where nothing ever was.
 func (t *Terminal) Row(y int) iter.Seq2[int, Cell] {
 	return func(yield func(x int, c Cell) bool) {
 		if y < 0 || y >= t.rows {
 			return
 		}
-		for x, l := 0, t.screen.lines[y]; x < t.cols; {
+		l, end := t.screen.lines[y], t.cols
+		if l.fill == (cell{}) {
+			end = min(end, l.end)
+		}
+		for x := 0; x < end; {
 			c := t.drawn(l.at(x))
 			if !yield(x, c) {
 				return
