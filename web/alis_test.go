@@ -212,6 +212,37 @@ func TestAPassLetsAPageLookAtOneSession(t *testing.T) {
 	h.refused("", "GET", path, "", http.StatusUnauthorized, "pass")
 }
 
+func TestAPassShowsWhatWasTypedOnlyIfThatWasAskedFor(t *testing.T) {
+	h := open(t)
+	s := h.shell(session.RecordOn)
+	says(t, s, "Password: ")
+	check(t, s.RecordReceived([]byte("secret\r")))
+	var pass struct{ Alis, Segmented string }
+	begin := func(body string) {
+		status, answer := h.do("otto", "POST", sessionPath(s.ID(), "/passes"), body)
+		if check(t, json.Unmarshal([]byte(answer), &pass)); status != 200 {
+			t.Fatalf("%d %s", status, answer)
+		}
+		pass.Alis = strings.TrimPrefix(pass.Alis, "ws"+strings.TrimPrefix(h.base, "http"))
+		pass.Segmented = strings.TrimPrefix(pass.Segmented, h.base)
+	}
+	begin(`{}`)
+	for _, more := range []string{"&input=true", "&input=1", "&input="} {
+		h.refused("", "GET", pass.Alis+more, "", http.StatusForbidden, "typed")
+		h.refused("", "GET", pass.Segmented+more, "", http.StatusForbidden, "typed")
+	}
+	h.refused("", "GET", pass.Segmented+"&input=false", "", http.StatusConflict, "live")
+	begin(`{"input": true}`)
+	s.End(session.Done, "")
+	h.until("it is recorded", func() bool { return len(h.list("state=recorded")) == 1 })
+	if status, body := h.do("", "GET", pass.Segmented, ""); status != 200 || !strings.Contains(body, "input=true") {
+		t.Errorf("with input: %d %s", status, body)
+	}
+	if h.play(t, "", pass.Alis+"&from=start").end().Code != 4000 {
+		t.Error("a pass for all shows nothing")
+	}
+}
+
 func TestWhatIsNoPlayerOfALiSIsToldWhatToDo(t *testing.T) {
 	h := open(t)
 	s := h.shell(session.RecordOn)

@@ -3,9 +3,11 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/auth"
@@ -24,8 +26,17 @@ const (
 
 var errPass = errors.New("the pass is not valid, or not any more: an operator makes another, by POST /api/v1/sessions/{id}/passes")
 
-// lookThing is what a pass to look at a session is for.
-func lookThing(id session.ID) string { return "look at " + string(id) }
+// errPassInput says that a pass does not show what was typed: passwords are, which no terminal showed.
+var errPassInput = fmt.Errorf("%w: this pass shows what the terminal showed, not what was typed: leave input out, or have an "+
+	"operator make another with {\"input\": true}", errForbidden)
+
+// lookThing is what a pass to look at a session is for, and at what was typed as well.
+func lookThing(id session.ID, input bool) string {
+	if input {
+		return "look at all of " + string(id)
+	}
+	return "look at " + string(id)
+}
 
 // pass makes one that lets whoever has it look at a session, in pages that cannot send a token.
 func (s *server) pass(w http.ResponseWriter, r *http.Request) error {
@@ -34,7 +45,8 @@ func (s *server) pass(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var body struct {
-		For string `json:"for"`
+		For   string `json:"for"`
+		Input bool   `json:"input"`
 	}
 	defer awaitBody(w)()
 	d := json.NewDecoder(r.Body)
@@ -49,15 +61,19 @@ func (s *server) pass(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	expires := time.Now().Add(life)
-	pass := s.passes.Make(who(r).Name, lookThing(sum.ID), expires)
+	pass := s.passes.Make(who(r).Name, lookThing(sum.ID, body.Input), expires)
 	if pass == "" {
 		return errNoToken // taken away just now
 	}
 	s.Logger.Info("a pass was made", "session", sum.ID, "by", who(r).Name, "expires", expires)
 	base := s.address(r) + "/api/v1/sessions/" + string(sum.ID)
 	query := "?" + url.Values{"pass": {pass}}.Encode()
+	more := ""
+	if body.Input {
+		more = "&input=true"
+	}
 	writeJSON(w, http.StatusOK, map[string]any{"pass": pass, "expires": expires.UnixMicro(),
-		"alis": "ws" + base[len("http"):] + "/alis" + query, "segmented": base + "/segmented.json" + query,
+		"alis": "ws" + base[len("http"):] + "/alis" + query + more, "segmented": base + "/segmented.json" + query + more,
 		"picture": base + "/screen" + query + "&format=svg"})
 	return nil
 }
@@ -77,9 +93,15 @@ func takesPass(r *http.Request) bool { return passPatterns[r.Pattern] && r.URL.Q
 
 // passHolder is whoever shows a pass: somebody who may look, in the name of who made it. Pages of any origin may have one.
 func (s *server) passHolder(r *http.Request) (auth.Identity, error) {
-	id, ok := s.passes.Check(r.URL.Query().Get("pass"), lookThing(session.ID(r.PathValue("id"))), time.Now())
+	q, session, now := r.URL.Query(), session.ID(r.PathValue("id")), time.Now()
+	id, ok := s.passes.Check(q.Get("pass"), lookThing(session, true), now)
 	if !ok {
-		return id, errPass
+		if id, ok = s.passes.Check(q.Get("pass"), lookThing(session, false), now); !ok {
+			return id, errPass
+		}
+		if input, err := strconv.ParseBool(q.Get("input")); input || q.Has("input") && err != nil {
+			return id, errPassInput
+		}
 	}
 	id.Role = auth.Viewer
 	return id, nil
