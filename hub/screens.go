@@ -31,6 +31,7 @@ const (
 	screensOutput  = 256 << 10        // after how many bytes that were sent at the latest
 	screensIdle    = 30 * time.Second
 	screensSlice   = 1 << 20 // bytes of events that are read in one turn
+	screensTurns   = 8       // before other sessions get theirs
 	screensBuilds  = 2
 	mostTerminals  = 256      // in memory, for keeping screens
 	mostTerminal   = 64 << 20 // bytes of them
@@ -48,7 +49,9 @@ func (k *screens) init(h *Hub) {
 
 // begin has the screens of a new session kept, if it is a terminal.
 func (k *screens) begin(s *Session) {
-	if s.conf.Record == session.RecordOff || s.Info().Terminal == "" {
+	_, describes := s.conn.(describing)
+	said := s.conf.Terminal != "" || describes || s.extra.Load() != nil // to ask for Info takes longer
+	if s.conf.Record == session.RecordOff || !said || s.Info().Terminal == "" {
 		return
 	}
 	t := newTrack(k.hub, s.id, s.start)
@@ -160,7 +163,8 @@ func (k *screens) build(ctx context.Context) {
 				return
 			}
 		}
-		t.catchUp(ctx)
+		for t.catchUp(ctx, screensTurns) && ctx.Err() == nil {
+		}
 		k.mu.Lock()
 		t.waits = false
 		k.mu.Unlock()
@@ -222,7 +226,9 @@ func (r *census) isFull() bool {
 
 func (k *screens) tend(ctx context.Context, t *track, now time.Time, r *census) {
 	if t.log != nil && t.isDue(now) {
-		t.catchUp(ctx)
+		if t.catchUp(ctx, screensTurns) { // others are to have their turn
+			t.seen, t.looked = 0, time.Time{}
+		}
 		k.touch(t, now)
 	}
 	ended := t.log == nil || t.isOver()

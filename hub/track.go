@@ -218,9 +218,10 @@ func (t *track) approach(ctx context.Context, number uint64) (release func(), er
 	return release, nil
 }
 
-// catchUp takes all events that there are. It rests as long as it works, so that much output costs half a processor.
-func (t *track) catchUp(ctx context.Context) {
-	for more := true; more && ctx.Err() == nil; {
+// catchUp takes the events that there are, in so many turns at most, and reports whether there are more. It rests as long as it
+// works, so that much output costs half a processor.
+func (t *track) catchUp(ctx context.Context, turns int) (more bool) {
+	for more = true; more && turns > 0 && ctx.Err() == nil; turns-- {
 		began := time.Now()
 		t.turn <- struct{}{}
 		var err error
@@ -229,7 +230,7 @@ func (t *track) catchUp(ctx context.Context) {
 		if err != nil {
 			t.failed.Store(true)
 			t.hub.logger.Warn("screens of a session cannot be kept", "session", t.id, "error", err)
-			return
+			return false
 		}
 		if more {
 			select {
@@ -238,6 +239,7 @@ func (t *track) catchUp(ctx context.Context) {
 			}
 		}
 	}
+	return more
 }
 
 // advance takes some events, as far as one of a number, and keeps screens. It reports whether there are more. The caller has

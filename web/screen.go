@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"net/http"
 	"net/url"
@@ -24,6 +25,9 @@ var screenRoutes = []route{
 
 // screenLimit is how long it may take to find out what a terminal shows: where that is not kept, all that was sent is read.
 const screenLimit = 30 * time.Second
+
+// errScreenLate is said of a screen that took longer.
+var errScreenLate = fmt.Errorf("%w: what the terminal showed there is still being found out: try again in a moment", errUnavailable)
 
 // screenFormats are the forms that a screen is told in.
 var screenFormats = map[string]func(w http.ResponseWriter, t *terminal.Terminal, s *screen.Screen, start int64) error{
@@ -70,7 +74,7 @@ func (s *server) screen(w http.ResponseWriter, r *http.Request) error {
 	if write == nil {
 		return bad("format %q: use json, text, ansi or svg", format)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), screenLimit)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), screenLimit, errScreenLate)
 	defer cancel()
 	number, err := s.screenPlace(ctx, q, &sum)
 	if err != nil {
@@ -168,7 +172,7 @@ func (v *viewer) showScreen(ctx context.Context, sum *session.Summary, ask *watc
 	if ask.From == 0 && ask.Time == nil && ask.follows(sum) {
 		number = math.MaxUint64
 	}
-	ctx, cancel := context.WithTimeout(ctx, screenLimit)
+	ctx, cancel := context.WithTimeoutCause(ctx, screenLimit, errScreenLate)
 	defer cancel()
 	s, err := v.viewers.server.Hub.Screen(ctx, sum.ID, number)
 	if err != nil {
@@ -186,7 +190,7 @@ const mostScreen = 1 << 20
 // addScreen has the batch tell what the terminal shows behind its last resize: how a terminal that is scaled breaks its lines
 // anew is not what the real one does. If that cannot be told, the viewer makes do with the size.
 func (st *stream) addScreen(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, screenLimit)
+	ctx, cancel := context.WithTimeoutCause(ctx, screenLimit, errScreenLate)
 	defer cancel()
 	s, err := st.viewer.viewers.server.Hub.Screen(ctx, st.id, st.batch.resized)
 	if err == nil && s.Number == st.batch.resized && len(s.Data) <= mostScreen {
