@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -273,6 +274,67 @@ func TestWhatScreensTakeIsCountedAndGoesWithTheRecording(t *testing.T) {
 	}
 	if _, err := n.Screen(ctx, id, math.MaxUint64); err == nil {
 		t.Error("a removed session has a screen")
+	}
+}
+
+func TestManyAskWhileASessionGoesOnAndEnds(t *testing.T) {
+	n := newNode(t)
+	acts := readActs(t, 1, rand.New(rand.NewPCG(10, 10)))[:3000]
+	p := program{make(chan []act)}
+	id, c := n.run(p)
+	var asking sync.WaitGroup
+	ended := make(chan struct{})
+	for i := range 8 {
+		asking.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(i), 0))
+			for {
+				var err error
+				switch random.IntN(8) {
+				case 0:
+					_, err = n.Screens(context.Background(), id)
+				case 1:
+					_, _, err = n.Terminal(context.Background(), id, math.MaxUint64)
+				case 2:
+					n.KeepScreens()
+				case 3:
+					n.RestScreens()
+				default:
+					_, err = n.Screen(context.Background(), id, random.Uint64N(4000))
+				}
+				select {
+				case <-ended: // and perhaps removed
+					return
+				default:
+				}
+				if err != nil {
+					t.Errorf("asking: %v", err)
+					return
+				}
+			}
+		})
+	}
+	events := uint64(1)
+	for part := range slices.Chunk(acts, 300) {
+		n.play(p, id, &events, part)
+	}
+	close(p.acts)
+	c.Close()
+	n.only(session.Recorded)
+	if err := n.WaitIndexed(context.Background(), id); err != nil {
+		t.Fatal(err)
+	}
+	close(ended)
+	if err := n.Delete(context.Background(), id); err != nil {
+		t.Fatal(err)
+	}
+	asking.Wait()
+	n.KeepScreens()
+	if _, sessions := n.ScreenTerminals(); sessions != 0 {
+		t.Errorf("something is known of %d sessions that are gone", sessions)
+	}
+	left, err := filepath.Glob(filepath.Join(n.dir, "recordings", "*", "*", "*", "*", "*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }
 

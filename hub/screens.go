@@ -17,6 +17,8 @@ type screens struct {
 	cache  screenCache
 	builds chan struct{} // holds a value for each long way that somebody waits for
 
+	rounds sync.Mutex // one at a time
+
 	mu     sync.Mutex
 	tracks map[session.ID]*track
 	queue  []*track // to be completed, each held
@@ -207,6 +209,8 @@ func (k *screens) list() []*track {
 
 // round keeps the screens of the sessions that sent something, and lets go of what is idle.
 func (k *screens) round(ctx context.Context, now time.Time) {
+	k.rounds.Lock()
+	defer k.rounds.Unlock()
 	var r census
 	for _, t := range k.list() {
 		if ctx.Err() == nil {
@@ -276,7 +280,7 @@ func (k *screens) kept(t *track) {
 	}
 }
 
-// isDue reports whether there is enough that is new. The keeper alone calls it.
+// isDue reports whether there is enough that is new. It is asked once in a round.
 func (t *track) isDue(now time.Time) bool {
 	if t.isOver() {
 		return false

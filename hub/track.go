@@ -32,7 +32,7 @@ type track struct {
 	gone  bool
 	waits bool // in the queue
 
-	// owned by the keeper
+	// guarded by screens.rounds
 	seen   uint64
 	sent   uint64
 	looked time.Time
