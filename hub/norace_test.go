@@ -2,4 +2,7 @@
 
 package hub_test
 
-const lateJoins = 1000
+const (
+	lateJoins  = 1000
+	lateRounds = 2
+)

@@ -2,5 +2,9 @@
 
 package hub_test
 
-// lateJoins is less under the race detector, which is not what it is for.
-const lateJoins = 60
+// How many join late, and how often the recordings are played before. It is less under the race detector, which is not what it is
+// for.
+const (
+	lateJoins  = 60
+	lateRounds = 1
+)

@@ -66,7 +66,7 @@ func (n *node) settle(id session.ID, events uint64) {
 func TestWhoJoinsLateSeesWhatOneSeesWhoWasThereFromTheStart(t *testing.T) {
 	n := newNode(t)
 	random := rand.New(rand.NewPCG(1, 2))
-	acts := readActs(t, 2, random)
+	acts := readActs(t, lateRounds, random)
 	p := program{make(chan []act)}
 	id, c := n.run(p)
 	parts := slices.Collect(slices.Chunk(acts, len(acts)/4+1)) // of which the last waits to be kept
@@ -82,7 +82,7 @@ func TestWhoJoinsLateSeesWhatOneSeesWhoWasThereFromTheStart(t *testing.T) {
 	w := attend(n.all(id), numbers)
 	n.compare("live", id, numbers, w)
 	places, err := n.Screens(context.Background(), id)
-	if err != nil || len(places) < 20 {
+	if err != nil || len(places) < 10*lateRounds {
 		t.Fatalf("%d screens are kept, %v", len(places), err)
 	}
 	c.Close()
