@@ -216,6 +216,20 @@ test('who comes late to a terminal sees what one sees who was there, on the wall
   client.close();
 });
 
+test('a terminal that is not recorded shows what comes while one watches', async (t) => {
+  const browser = await openBrowser(t);
+  const house = await House.open(t, { off: { service: 'echo', reply: 'plain', terminal: '60x10', record: 'off' } }, {}, built);
+  const client = await house.dial('off');
+  client.say('before anybody came');
+  await client.hears('before anybody came');
+  const page = await openTerminal(t, browser, house, (await house.sessionOf(client)).id, { expected: /404/ });
+  for (let i = 0; !(await rowsOf(page)).join().includes('later'); i++) client.say(`\x1b[2J\x1b[3;5Hlater ${i}`);
+  assert.equal((await rowsOf(page)).length, 10);
+  client.close();
+  await page.locator('header').getByText(/hung up|reset/).waitFor();
+  assert.match((await rowsOf(page)).join(), /later/);
+});
+
 const tokens = { vera: 'viewer', otto: 'operator' };
 const secretOf = (name) => `${name}-`.padEnd(32, 'x');
 
