@@ -7,6 +7,7 @@ import readline from 'node:readline';
 import * as first from './first.mjs';
 import * as frames from './frames.mjs';
 import { install } from './inpage.mjs';
+import * as join from './join.mjs';
 import * as play from './play.mjs';
 import * as seek from './seek.mjs';
 import * as wire from './wire.mjs';
@@ -105,7 +106,7 @@ const orders = {
     await stop();
   },
 };
-for (const scene of [wire, seek, play, first, frames]) {
+for (const scene of [wire, join, seek, play, first, frames]) {
   for (const [name, order] of Object.entries(scene)) orders[name] = (o) => order(browser, o);
 }
 

@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	only   = flag.String("only", "wire,seek,memory,wall,first,board", "some of these")
+	only   = flag.String("only", "wire,join,seek,memory,wall,first,board", "some of these")
 	rounds = flag.Int("rounds", 3, "rounds of wire")
 	size   = flag.Int64("mb", 1000, "size of the recordings that are sought in, MB")
 	hour   = flag.Bool("hour", false, "memory: play for a whole hour at 1×, instead of over and over at 64×")
@@ -42,7 +42,7 @@ type bench struct {
 }
 
 func run(r *benchkit.Run) error {
-	scenes := map[string]func(*bench) error{"wire": wire, "seek": seek, "memory": memory, "wall": wall, "first": first, "board": board}
+	scenes := map[string]func(*bench) error{"wire": wire, "join": join, "seek": seek, "memory": memory, "wall": wall, "first": first, "board": board}
 	b := &bench{Run: r}
 	if err := b.prepare(); err != nil {
 		return err
