@@ -9,13 +9,12 @@ export async function joinLate(browser, { address, text, times }) {
   let bytes = 0;
   await browser.devtools.send('Network.enable');
   browser.devtools.on('Network.webSocketFrameReceived', ({ response: { opcode, payloadData } }) => {
-    if (process.env.JOINLOG) process.stderr.write(`${Date.now()} op ${opcode} ${payloadData.length} ${opcode === 1 ? payloadData.slice(0, 150) : ''}\n`);
     bytes += opcode === 2 ? Buffer.byteLength(payloadData, 'base64') : Buffer.byteLength(payloadData);
   });
   const found = [];
   for (let i = 0; i < times; i++) {
     const link = page.locator(`a[href="${address}"]`).first();
-    await link.waitFor({ timeout: 15000 }).catch(async (e) => { await page.screenshot({ path: '/tmp/sb/w/shot.png' }); throw new Error('i='+i+' '+JSON.stringify(found)+e.message); });
+    await link.waitFor();
     await page.waitForTimeout(500); // what comes for the list has come
     await page.evaluate((text) => {
       bench.joined = new Promise((resolve) => {
@@ -31,10 +30,8 @@ export async function joinLate(browser, { address, text, times }) {
       });
     }, text);
     bytes = 0;
-    if (process.env.JOINLOG) process.stderr.write(`${Date.now()} click ${i}\n`);
     await link.click();
     const painted = await page.evaluate(() => bench.joined);
-    if (process.env.JOINLOG) process.stderr.write(`${Date.now()} painted ${i} ${painted}\n`);
     found.push({ painted, bytes });
     await page.goBack();
   }

@@ -139,3 +139,17 @@ test('the list of live sessions', async (t) => {
     await page.getByText(`127.0.0.1:${house.ports.echo}`).waitFor();
   });
 });
+
+test('who comes back to the list finds all of it, however often', async (t) => {
+  const browser = await openBrowser(t);
+  const house = await House.open(t, { echo: { service: 'echo' } });
+  for (let i = 0; i < 3; i++) await house.dial('echo');
+  const page = await openPage(t, browser);
+  await page.goto(house.link);
+  for (let i = 0; i < 4; i++) {
+    await page.getByText('3 of 3', { exact: true }).waitFor();
+    await page.getByRole('link', { name: 'Recordings', exact: true }).click();
+    await page.waitForURL(/\/recordings/);
+    await page.goBack();
+  }
+});

@@ -13,6 +13,9 @@ export interface Want {
 /** How long the order stays as it is though what it is by changes, ms. */
 const rest = 500;
 
+/** Rows outlive the page, and so a view: no other has had the same turn. */
+let turns = 0;
+
 /** Which rows are listed, in which order. It sorts what was sorted a moment ago, which takes little more than a look. */
 export class View {
   rows: Row[] = [];
@@ -22,7 +25,6 @@ export class View {
   private want: Want | undefined;
   private shape = -1;
   private sortedAt = 0;
-  private turn = 0;
   private held = 0;
 
   /** The rows as they are to be listed now: the same array if nothing is to be listed otherwise. */
@@ -47,7 +49,7 @@ export class View {
 
   /** Those that were listed and are still to be, in their order, and behind them those that were not. */
   private choose(all: Map<string, Row>, want: Want, hold: boolean): Row[] {
-    const turn = ++this.turn;
+    const turn = ++turns;
     const list: Row[] = [];
     const wanted = (row: Row): boolean => (want.ended || !row.ended) && (!want.match || want.match(row));
     for (const row of this.rows) {

@@ -74,6 +74,7 @@ export class Player {
   private over = false; // nothing comes behind the queue
   private next: Place | undefined; // wanted while another place was waited for
   private wanted: Place | undefined; // the place that was asked for last
+  private held = false; // nothing is asked for: the view is not there yet
   private asked = 0; // when that was
   private frame = 0;
   private lastFrame = 0;
@@ -98,13 +99,18 @@ export class Player {
   setView(view: View): void {
     this.view = view;
     if (!this.session) return;
-    if (this.unrecorded && !this.live) view.reset(1);
+    if (this.held && this.wanted !== undefined) {
+      this.held = this.waiting = false;
+      this.go(this.wanted);
+    } else if (this.unrecorded && !this.live) view.reset(1);
+    else if (this.waiting && this.wanted !== undefined) this.go(this.wanted);
     else this.go(this.following || this.unrecorded ? 'live' : { after: this.shown }, this.position);
   }
 
-  /** Opens the session: live where it is live, else at its beginning, or at a time. */
-  open(session: Session, time?: number): void {
+  /** Opens the session: live where it is live, else at its beginning, or at a time; held until it is given a view. */
+  open(session: Session, time?: number, held = false): void {
     this.know(session);
+    this.held = held;
     if (time !== undefined && !this.unrecorded) this.seek(time);
     else if (this.live) this.follow();
     else this.go({ time: 0 });
@@ -208,7 +214,8 @@ export class Player {
     if (this.closed) return;
     this.asked = performance.now();
     this.wanted = place;
-    if (this.waiting) this.next = place; // its own time holds
+    if (this.held) this.waiting = true;
+    else if (this.waiting) this.next = place; // its own time holds
     else this.load(place, at);
   }
 
