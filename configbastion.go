@@ -20,6 +20,7 @@ type BastionConfig struct {
 
 	Banner     string   `yaml:"banner"`      // shown before anybody signs in
 	KnownHosts []string `yaml:"known_hosts"` // files, in the form of OpenSSH's, of targets without their own
+	Revoked    []string `yaml:"revoked"`     // files of public keys, of users, certificates or authorities, that let nobody in any more
 	Hosts      string   `yaml:"hosts"`       // strict (default): targets that are not known are refused; learn: a key is believed the first time, and written down in the data folder
 	Jump       *bool    `yaml:"jump"`        // ssh -J to targets, of which only encrypted bytes can be recorded; default true
 	Kick       string   `yaml:"kick"`        // what a kick closes: session (default), or the client's whole connection
@@ -65,6 +66,11 @@ func (c *checker) bastion(path string, l *ListenerConfig) {
 	c.oneOf(path+".hosts", b.Hosts, "strict", "learn")
 	c.oneOf(path+".kick", b.Kick, "session", "connection")
 	c.knownHosts(path, b.KnownHosts)
+	for i, file := range b.Revoked {
+		if _, err := sshservice.ReadKeys(file); err != nil {
+			c.wrong(fmt.Sprintf("%s.revoked[%d]", path, i), "%v", err)
+		}
+	}
 	for key, value := range map[string]string{"login_timeout": b.LoginTimeout, "ping_interval": b.PingInterval,
 		"ping_timeout": b.PingTimeout} {
 		if d := c.duration(path+"."+key, value, "30s"); d < 100*time.Millisecond {
@@ -199,7 +205,7 @@ func (t *BastionTarget) hostPort() (string, error) {
 
 // forService is the bastion as its service knows it; data is the data folder.
 func (b *BastionConfig) forService(l *ListenerConfig, data string) sshservice.Config {
-	conf := sshservice.Config{Banner: b.Banner, Jump: b.Jump == nil || *b.Jump, KickConnection: b.Kick == "connection",
+	conf := sshservice.Config{Banner: b.Banner, Revoked: b.Revoked, Jump: b.Jump == nil || *b.Jump, KickConnection: b.Kick == "connection",
 		LoginAttempts: b.LoginAttempts, MaxLogins: b.MaxLogins, MaxPerAddress: b.MaxPerAddress, MaxChannels: b.MaxChannels}
 	conf.LoginTimeout, _ = ParseDuration(cmp.Or(b.LoginTimeout, "0s"))
 	conf.DialTimeout, _ = ParseDuration(cmp.Or(l.DialTimeout, "0s"))

@@ -113,6 +113,9 @@ func TestTheTelnetClientGetsATerminalAndTheRecordHasNoTelnet(t *testing.T) {
 	if sum.Cause != session.Done || sum.Detail != "exit status 4" || sum.Terminal != "80x24" || sum.Transport != "tcp" {
 		t.Errorf("the record says %+v", sum)
 	}
+	if got := bytesOf(t, sb, sum.ID, session.Closed); !strings.Contains(got, `"exit":4`) {
+		t.Errorf("closed: got %s", got)
+	}
 	if got := bytesOf(t, sb, sum.ID, session.Resized); got != "100x30132x43" {
 		t.Errorf("sizes: got %q", got)
 	}

@@ -55,11 +55,16 @@ func (e *End) Error() string {
 	if e.Reason != "" {
 		s += ": " + e.Reason
 	}
+	detail := e.Detail
 	if e.Exit != nil {
-		s += fmt.Sprintf(", exit status %d", *e.Exit)
+		status := fmt.Sprintf("exit status %d", *e.Exit)
+		s += ", " + status
+		if detail == status {
+			detail = ""
+		}
 	}
-	if e.Detail != "" {
-		s += " (" + e.Detail + ")"
+	if detail != "" {
+		s += " (" + detail + ")"
 	}
 	return s
 }

@@ -143,6 +143,7 @@ func TestAnEndReadsAsASentence(t *testing.T) {
 	for want, end := range map[string]session.End{
 		"hung up":                             {Cause: session.HungUp},
 		"done, exit status 3":                 {Cause: session.Done, Exit: &three},
+		"done, exit status 3 (by itself)":     {Cause: session.Done, Exit: &three, Detail: "by itself"},
 		"kicked by ada: maintenance":          {Cause: session.Kicked, By: "ada", Reason: "maintenance"},
 		"refused (upstream x: no route)":      {Cause: session.Refused, Detail: "upstream x: no route"},
 		"kicked by ada: why (it was too big)": {Cause: session.Kicked, By: "ada", Reason: "why", Detail: "it was too big"},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -217,7 +218,16 @@ func (c *runConn) record(live *hub.Session, kind byte, data []byte) error {
 		if live.Ended() != nil {
 			live.Note("the program has ended: " + how)
 		}
-		live.End(session.Done, how)
+		live.EndWith(&session.End{Cause: session.Done, Detail: how, Exit: exitStatus(how)})
+	}
+	return nil
+}
+
+// exitStatus is that which a text tells of, nil if it tells none.
+func exitStatus(how string) *int {
+	digits, found := strings.CutPrefix(how, "exit status ")
+	if n, err := strconv.Atoi(digits); found && err == nil {
+		return &n
 	}
 	return nil
 }

@@ -48,6 +48,8 @@ type commands struct {
 	Connect ConnectCmd `cmd:"" help:"Connect to a listener as a client, and again when the connection breaks."`
 	Verify  VerifyCmd  `cmd:"" help:"Check every recording of a data folder for damage."`
 	Version VersionCmd `cmd:"" help:"Print the version."`
+
+	HashPassword HashPasswordCmd `cmd:"" help:"Print the hash of a password, for a configuration."`
 }
 
 // stdio is what a command reads and writes. A member that is a terminal is an *os.File.

@@ -16,6 +16,8 @@ func TestATerminalSessionIsShownFromItsScreen(t *testing.T) {
 	r := s.running("--", "sh", "-c", `printf 'first\033[2J\033[3;5H\033[1mmenu\r\n'; read a; echo "<$a>"; read b; echo "last $b"`)
 	r.await("menu")
 	id := string(s.list("--live")[0].ID)
+	for !strings.Contains(s.do("screen", id), "menu") { // the one at the program is shown it first
+	}
 	if got := s.do("screen", id); !strings.HasPrefix(got, "\n\n    menu\n\n") {
 		t.Errorf("screen: %q", got)
 	}

@@ -96,7 +96,12 @@ func (v *visit) run(ctx context.Context, p *transport.PTY) error {
 	select {
 	case <-p.Exited():
 		v.leave(ctx)
-		return &session.End{Cause: session.Done, Detail: p.Status().String()}
+		status := p.Status()
+		end := &session.End{Cause: session.Done, Detail: status.String()}
+		if status.Signal == "" {
+			end.Exit = &status.Code
+		}
+		return end
 	case <-ctx.Done(): // the program goes on without its terminal
 		return context.Cause(ctx)
 	}

@@ -123,7 +123,7 @@ func (b *Bastion) take(conn transport.Conn, done func()) {
 // serve lets a connection in and serves it until it ends.
 func (b *Bastion) serve(conn transport.Conn, conf *Config) {
 	defer conn.Close()
-	g := &gate{conf: conf, logger: b.logger}
+	g := &gate{conf: conf, logger: b.logger, enter: b.dial}
 	conn.SetDeadline(time.Now().Add(conf.LoginTimeout))
 	sc, channels, requests, err := g.letIn(newPacketConn(conn), b.hostKeys)
 	var c *connection
@@ -135,6 +135,9 @@ func (b *Bastion) serve(conn transport.Conn, conf *Config) {
 		b.connections[c] = struct{}{}
 	}
 	b.mu.Unlock()
+	if c == nil {
+		g.login.entry.close()
+	}
 	switch {
 	case closed:
 		b.listener.Refused("shutdown")

@@ -38,6 +38,7 @@ type channel struct {
 	far      far
 	farewell string // for the client; empty: what the end says
 	detail   string // for the record, if the target ends it
+	exit     *int   // of the program, if it is known
 }
 
 // far is what a channel is joined with.
@@ -71,10 +72,10 @@ func (ch *channel) run(work func() error) {
 	go func() { // run waits for it
 		err := work()
 		ch.mu.Lock()
-		detail := ch.detail
+		end := &session.End{Cause: session.Done, Detail: ch.detail, Exit: ch.exit}
 		ch.mu.Unlock()
 		if err == nil {
-			ch.session.End(session.Done, detail)
+			ch.session.EndWith(end)
 		} else {
 			ch.endFor(err)
 		}

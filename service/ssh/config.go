@@ -9,8 +9,9 @@ import (
 type Config struct {
 	Users   []User
 	Targets []Target
-	Banner  string // shown before anybody signs in
-	Jump    bool   // ssh -J to targets: a tunnel, of which only encrypted bytes can be recorded
+	Revoked []string // files, in the form of OpenSSH's authorized_keys: what they name lets nobody in
+	Banner  string   // shown before anybody signs in
+	Jump    bool     // ssh -J to targets: a tunnel, of which only encrypted bytes can be recorded
 	// KickConnection has a kick close the whole connection of the client, with its other sessions.
 	KickConnection bool
 

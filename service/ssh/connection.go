@@ -40,6 +40,12 @@ func newConnection(b *Bastion, sc *ssh.ServerConn, l login) *connection {
 // serve runs the connection until it ends, and its channels have.
 func (c *connection) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
 	conf := c.bastion.conf.Load()
+	if c.login.entry != nil {
+		up := c.take(c.login.entry)
+		c.mu.Lock()
+		c.up = up
+		c.mu.Unlock()
+	}
 	go func() { // ends with the connection
 		c.ssh.Wait()
 		close(c.gone)

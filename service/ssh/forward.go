@@ -88,7 +88,7 @@ func (c *connection) jump(nc ssh.NewChannel, to directTCPIP, conf *Config, u *Us
 		conn, err := d.DialContext(ctx, "tcp", t.Address)
 		if err != nil {
 			release()
-			return nil, nil, c.notEntered(ctx, t, conf, err)
+			return nil, nil, c.bastion.notEntered(ctx, t, conf, err)
 		}
 		return &socket{TCPConn: conn.(*net.TCPConn), release: release}, nil, nil
 	})

@@ -58,6 +58,9 @@ func TestSomebodyTypesAlongInATerminalOfABastion(t *testing.T) {
 	if got := r[session.Sent]; got != "ready\r\n<from grace>\r\n" {
 		t.Errorf("sent: got %q", got)
 	}
+	if got := r[session.Closed]; !strings.Contains(got, `"exit":3`) {
+		t.Errorf("closed: got %s", got)
+	}
 	if got := r[session.Received]; got != "\r" {
 		t.Errorf("received: got %q", got)
 	}

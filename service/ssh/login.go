@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ type login struct {
 	to       string // the target that was asked for, empty: none; it need not be one
 	how      string // for the record
 	password string // for the target, if it wants one
+	entry    *entry // to the target that wants one, if it was the right one
 	// cert has the extensions of the certificate; nil: it was none, and permits all.
 	cert map[string]string
 }
@@ -46,6 +48,7 @@ func splitName(name string) (user, target string) {
 type gate struct {
 	conf   *Config
 	logger *slog.Logger
+	enter  func(ctx context.Context, t *Target, user string, auth []ssh.AuthMethod) (*entry, error)
 	login  login // of the way that worked last
 }
 
@@ -91,6 +94,9 @@ func (g *gate) publicKey(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permiss
 	if u == nil {
 		return nil, errDenied
 	}
+	if g.isRevoked(key) {
+		return nil, fmt.Errorf("%w: the key is revoked", errDenied)
+	}
 	if cert, is := key.(*ssh.Certificate); is {
 		return g.certificate(u, cert)
 	}
@@ -102,6 +108,26 @@ func (g *gate) publicKey(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permiss
 		return nil, errDenied
 	}
 	return &ssh.Permissions{}, nil
+}
+
+// isRevoked reports whether a key, or what makes it one, is revoked. If that cannot be read, everything is.
+func (g *gate) isRevoked(key ssh.PublicKey) bool {
+	keys := []ssh.PublicKey{key}
+	if cert, is := key.(*ssh.Certificate); is {
+		keys = append(keys, cert.Key, cert.SignatureKey)
+	}
+	for _, k := range keys {
+		revoked, err := contains(g.conf.Revoked, k)
+		if err != nil {
+			g.logger.Error("revoked keys cannot be read: no key lets anybody in", "error", err)
+			return true
+		}
+		if revoked {
+			g.logger.Warn("a revoked key was shown", "key", ssh.FingerprintSHA256(key))
+			return true
+		}
+	}
+	return false
 }
 
 func (g *gate) certificate(u *User, cert *ssh.Certificate) (*ssh.Permissions, error) {
@@ -165,12 +191,28 @@ func (g *gate) pass(meta ssh.ConnMetadata, l login, perms *ssh.Permissions) (*ss
 	}
 	return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{
 		KeyboardInteractiveCallback: func(_ ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
-			answers, err := ask("", "", []string{fmt.Sprintf("%s@%s's password: ", t.login(l.user), t.Name)}, []bool{false})
-			if err != nil {
-				return nil, err
-			}
-			g.login.password = answers[0]
-			return perms, nil
+			return perms, g.askForTarget(t, ask)
 		},
 	}}
+}
+
+// askForTarget asks for the password of a target until it lets one in, as often as anybody may try to sign in. If it does not
+// then, or cannot be asked, that is told in the session, and on record.
+func (g *gate) askForTarget(t *Target, ask ssh.KeyboardInteractiveChallenge) error {
+	l, told := &g.login, ""
+	for range g.conf.LoginAttempts {
+		answers, err := ask("", told, []string{fmt.Sprintf("%s@%s's password: ", t.login(l.user), t.Name)}, []bool{false})
+		if err != nil {
+			return err
+		}
+		l.password = answers[0]
+		ctx, cancel := context.WithTimeout(context.Background(), g.conf.DialTimeout)
+		l.entry, err = g.enter(ctx, t, l.user, byPassword(l.password))
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), "unable to authenticate") {
+			return nil
+		}
+		told = t.Name + ": permission denied, try again"
+	}
+	return nil
 }

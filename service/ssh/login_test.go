@@ -1,6 +1,7 @@
 package ssh_test
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/switchboard-relay/switchboard"
+	sshservice "github.com/switchboard-relay/switchboard/service/ssh"
 	"github.com/switchboard-relay/switchboard/session"
 )
 
@@ -75,6 +77,90 @@ func TestAWrongPasswordOfATargetIsTold(t *testing.T) {
 	if sum := h.recorded(); sum.Cause != session.Refused {
 		t.Errorf("it ended as %+v", sum)
 	}
+	if asked := string(readFile(t, h.file("asked"))); strings.Count(asked, "deploy@db1's password: ") != 6 ||
+		strings.Count(got.err, "db1: permission denied, try again") != 5 {
+		t.Errorf("asked %q, and told %q; want six times, and told why", asked, got.err)
+	}
+}
+
+func TestWhoMistypesATargetsPasswordIsAskedAgain(t *testing.T) {
+	h := openWithPassword(t)
+	cmd := h.askpass(h.ssh("ada+db1@127.0.0.1", "true"), "open sesame")
+	script := "#!/bin/sh\necho asked >> '" + h.file("asked") + "'\n" +
+		"if [ $(wc -l < '" + h.file("asked") + "') -gt 1 ]; then echo open sesame; else echo close sesame; fi\n"
+	if err := os.WriteFile(h.file("askpass"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.run(cmd); got.out != "ready\n" || got.status != 0 {
+		t.Errorf("got %+v", got)
+	}
+	if asked := string(readFile(t, h.file("asked"))); asked != "asked\nasked\n" {
+		t.Errorf("asked %q; want twice", asked)
+	}
+	if sum := h.recorded(); sum.Cause != session.Done {
+		t.Errorf("it ended as %+v", sum)
+	}
+}
+
+func TestARevokedKeyLetsNobodyIn(t *testing.T) {
+	h := open(t, func(l *switchboard.ListenerConfig) {
+		dir := dirOf(l)
+		ca := makeKey(t, dir+"/users_ca")
+		for name, key := range map[string]ssh.PublicKey{"revoked": makeKey(t, dir+"/other").PublicKey(), "ca.pub": ca.PublicKey()} {
+			if err := os.WriteFile(dir+"/"+name, ssh.MarshalAuthorizedKey(key), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ada, err := ssh.ParsePrivateKey(readFile(t, dir+"/ada"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert := &ssh.Certificate{Key: ada.PublicKey(), CertType: ssh.UserCert, ValidPrincipals: []string{"bob"}, ValidBefore: ssh.CertTimeInfinity}
+		if err := cert.SignCert(rand.Reader, ca); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(dir+"/ada-cert.pub", ssh.MarshalAuthorizedKey(cert), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l.Bastion.Revoked = []string{dir + "/revoked"}
+		l.Bastion.Users = append(l.Bastion.Users, switchboard.BastionUser{Name: "bob", CA: []string{dir + "/ca.pub"}, Targets: []string{"web1"}})
+	})
+	comesIn := func(name string, fine bool) {
+		t.Helper()
+		got := h.run(h.ssh("-o", "BatchMode=yes", name+"+web1@127.0.0.1", "echo in"))
+		if (got.out == "in\n") != fine || !fine && !strings.Contains(got.err, "Permission denied") {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+	list := func(keys ...string) {
+		t.Helper()
+		text := ""
+		for _, key := range keys {
+			signer, err := ssh.ParsePrivateKey(readFile(t, h.file(key)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text += string(ssh.MarshalAuthorizedKey(signer.PublicKey()))
+		}
+		h.write("revoked", text)
+	}
+	comesIn("ada", true)
+	comesIn("bob", true)
+	list("other", "users_ca")
+	comesIn("ada", true)
+	comesIn("bob", false)
+	list("ada")
+	comesIn("ada", false)
+	comesIn("bob", false)
+	h.write("revoked", "# "+string(readFile(t, h.file("ca.pub"))))
+	comesIn("bob", true)
+	h.write("revoked", string(readFile(t, h.file("ada-cert.pub"))))
+	comesIn("bob", false)
+	comesIn("ada", true)
+	if err := os.Remove(h.file("revoked")); err != nil {
+		t.Fatal(err)
+	}
+	comesIn("ada", false) // nobody can say whose keys are revoked
 }
 
 // bcrypt and argon2id of "let me in".
@@ -83,7 +169,11 @@ func hashes(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]string{"bcrypt": string(hash),
+	made, err := sshservice.HashPassword("let me in")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{"bcrypt": string(hash), "made by us": made,
 		"argon2id": "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$" + argonOf("let me in", "somesalt")}
 }
 

@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
@@ -26,7 +27,7 @@ const maxPassword = 72
 // hashSlots bounds how many passwords are checked at once: a hash may take 256 MiB of memory.
 var hashSlots = make(chan struct{}, 2)
 
-var errHash = errors.New("is no hash of a password: write one of bcrypt, as htpasswd -nBC 12 NAME makes (what follows the " +
+var errHash = errors.New("is no hash of a password: \"switchboard hash-password\" makes one; or write one of bcrypt, as htpasswd -nBC 12 NAME makes (what follows the " +
 	"colon), or of argon2id, as in $argon2id$v=19$m=65536,t=3,p=4$SALT$HASH")
 
 // CheckHash tells what is wrong with the hash of a password.
@@ -43,6 +44,28 @@ func CheckHash(hash string) error {
 		return fmt.Errorf("costs too much to check: at most a cost of %d", maxBcryptCost)
 	}
 	return nil
+}
+
+// What a hash of HashPassword costs to check (RFC 9106, section 4: the second choice, of less memory).
+const (
+	argonMemory  = 64 << 10 // KiB
+	argonTime    = 3
+	argonThreads = 4
+)
+
+// HashPassword makes a hash of argon2id for User.Password.
+func HashPassword(password string) (string, error) {
+	switch {
+	case password == "":
+		return "", errors.New("the password is empty")
+	case len(password) > maxPassword:
+		return "", fmt.Errorf("the password has %d bytes; at most %d are looked at", len(password), maxPassword)
+	}
+	salt := make([]byte, 16)
+	rand.Read(salt) // never fails
+	sum := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonThreads, 32)
+	code := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", argonMemory, argonTime, argonThreads, code(salt), code(sum)), nil
 }
 
 // decoys is what has others than users take turns, differently each time that the program runs.

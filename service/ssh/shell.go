@@ -292,16 +292,18 @@ func (sh *shell) exits(requests <-chan *ssh.Request, exited chan<- struct{}) {
 	for r := range requests {
 		var status exitStatus
 		var signal exitSignal
-		detail := ""
+		detail, exit := "", (*int)(nil)
 		switch {
 		case r.Type == "exit-status" && ssh.Unmarshal(r.Payload, &status) == nil:
 			detail = fmt.Sprintf("exit status %d", status.Status)
+			code := int(status.Status)
+			exit = &code
 		case r.Type == "exit-signal" && ssh.Unmarshal(r.Payload, &signal) == nil:
 			detail = "ended by signal " + printable(signal.Signal)
 		}
 		if detail != "" {
 			ch.mu.Lock()
-			ch.detail = detail
+			ch.detail, ch.exit = detail, exit
 			ch.mu.Unlock()
 		}
 		switch r.Type {

@@ -86,40 +86,72 @@ func (c *connection) enter(ctx context.Context, t *Target) (*upstream, error) {
 // dial connects to the target and signs in there.
 func (c *connection) dial(ctx context.Context, t *Target) (*upstream, error) {
 	conf := c.bastion.conf.Load()
+	ctx, cancel := context.WithTimeout(ctx, conf.DialTimeout)
+	defer cancel()
+	auth, done, err := c.credentials(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	e, err := c.bastion.dial(ctx, t, c.login.user, auth)
+	if err != nil {
+		return nil, c.bastion.notEntered(ctx, t, conf, err)
+	}
+	return c.take(e), nil
+}
+
+// entry is a connection to a target that nobody uses yet.
+type entry struct {
+	target   *Target
+	key      string // of the host, for the record
+	conn     ssh.Conn
+	channels <-chan ssh.NewChannel
+	requests <-chan *ssh.Request
+	release  func()
+}
+
+// close gives an entry up; there may be none.
+func (e *entry) close() {
+	if e != nil {
+		e.conn.Close()
+		e.release()
+	}
+}
+
+// dial connects to a target and signs in there, for a user.
+func (b *Bastion) dial(ctx context.Context, t *Target, user string, auth []ssh.AuthMethod) (*entry, error) {
 	known, err := knownHosts(t)
 	if err != nil {
 		return nil, &entryError{session.Failed, err.Error(), t.Name + " cannot be entered now: its known hosts cannot be read"}
 	}
-	up := &upstream{client: c, target: t, gone: make(chan struct{}), agents: make(chan struct{}, maxAgents)}
-	config := &ssh.ClientConfig{User: t.login(c.login.user), ClientVersion: version, HostKeyAlgorithms: known.algorithms,
+	e := &entry{target: t}
+	config := &ssh.ClientConfig{User: t.login(user), Auth: auth, ClientVersion: version, HostKeyAlgorithms: known.algorithms,
 		HostKeyCallback: func(host string, remote net.Addr, key ssh.PublicKey) error {
-			up.key = key.Type() + " " + ssh.FingerprintSHA256(key)
+			e.key = key.Type() + " " + ssh.FingerprintSHA256(key)
 			return known.callback(host, remote, key)
 		}}
-	ctx, cancel := context.WithTimeout(ctx, conf.DialTimeout)
-	defer cancel()
-	var done func()
-	if config.Auth, done, err = c.credentials(ctx, t); err != nil {
-		return nil, err
-	}
-	defer done()
-	release, err := c.bastion.listener.TakeSocket()
-	if err != nil {
+	if e.release, err = b.listener.TakeSocket(); err != nil {
 		return nil, &entryError{session.Refused, err.Error(), err.Error()}
 	}
-	conn, channels, requests, err := dialSSH(ctx, t.Address, config)
-	if err != nil {
-		release()
-		return nil, c.notEntered(ctx, t, conf, err)
+	if e.conn, e.channels, e.requests, err = dialSSH(ctx, t.Address, config); err != nil {
+		e.release()
+		return nil, err
 	}
-	up.ssh = conn
+	return e, nil
+}
+
+// take makes a connection to the target the client's.
+func (c *connection) take(e *entry) *upstream {
+	conf := c.bastion.conf.Load()
+	up := &upstream{client: c, target: e.target, ssh: e.conn, key: e.key, gone: make(chan struct{}), agents: make(chan struct{}, maxAgents)}
+	conn := e.conn
 	c.work.Go(func() {
 		conn.Wait()
 		close(up.gone)
-		release()
+		e.release()
 	})
-	c.work.Go(func() { up.globalRequests(requests) })
-	c.work.Go(func() { up.channels(channels) })
+	c.work.Go(func() { up.globalRequests(e.requests) })
+	c.work.Go(func() { up.channels(e.channels) })
 	c.work.Go(func() {
 		if !answersPings(conn, conf.PingInterval, conf.PingTimeout, up.gone) {
 			up.mu.Lock()
@@ -128,7 +160,7 @@ func (c *connection) dial(ctx context.Context, t *Target) (*upstream, error) {
 			up.close()
 		}
 	})
-	return up, nil
+	return up
 }
 
 // dialSSH is ssh.Dial that a context ends.
@@ -184,7 +216,11 @@ func (c *connection) credentials(ctx context.Context, t *Target) (_ []ssh.AuthMe
 			}
 		}, nil
 	}
-	password := c.login.password
+	return byPassword(c.login.password), done, nil
+}
+
+// byPassword shows a password, however it is asked for.
+func byPassword(password string) []ssh.AuthMethod {
 	return []ssh.AuthMethod{ssh.Password(password),
 		ssh.KeyboardInteractive(func(_, _ string, questions []string, echos []bool) ([]string, error) {
 			if len(questions) == 0 {
@@ -194,15 +230,18 @@ func (c *connection) credentials(ctx context.Context, t *Target) (_ []ssh.AuthMe
 				return nil, errors.New("it asks for more than a password")
 			}
 			return []string{password}, nil
-		})}, done, nil
+		})}
 }
 
-// notEntered explains an error of dialSSH.
-func (c *connection) notEntered(ctx context.Context, t *Target, conf *Config, err error) error {
+// notEntered explains an error of dial.
+func (b *Bastion) notEntered(ctx context.Context, t *Target, conf *Config, err error) error {
 	var host *HostKeyError
+	var told *entryError
 	switch {
+	case errors.As(err, &told):
+		return told
 	case errors.As(err, &host):
-		c.bastion.logger.Warn("a target was not entered", "target", t.Name, "error", host)
+		b.logger.Warn("a target was not entered", "target", t.Name, "error", host)
 		return &entryError{session.Refused, host.Error(), host.forPeople()}
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		text := fmt.Sprintf("no answer within %v", conf.DialTimeout)
