@@ -63,6 +63,7 @@ func explain(w io.Writer, conf switchboard.Config) {
 		if l.Service == "shell" {
 			fmt.Fprintf(w, "  command %q, in a terminal of %s; telnet %s\n", l.Command, l.Terminal, cmp.Or(l.Telnet, "auto"))
 		}
+		explainTerminal(w, &l)
 		onFailure := cmp.Or(l.OnFailure, map[bool]string{true: "end", false: "continue"}[l.Record == "strict"])
 		fmt.Fprintf(w, "  recording %s; if it fails: %s\n", cmp.Or(l.Record, "on"), onFailure)
 		limit := "no limit of its own"
@@ -71,6 +72,27 @@ func explain(w io.Writer, conf switchboard.Config) {
 		}
 		fmt.Fprintf(w, "  silence ends a session after: %s; sessions at once: %s\n", cmp.Or(l.Idle, "never"), limit)
 	}
+}
+
+// explainTerminal writes how sessions with a terminal are shown, and who is at one told of company.
+func explainTerminal(w io.Writer, l *switchboard.ListenerConfig) {
+	if l.Service == "relay" && l.Terminal != "" {
+		commands := ""
+		if l.Telnet == "true" {
+			commands = "; telnet's commands pass, and are not shown"
+		}
+		fmt.Fprintf(w, "  shown as a terminal of %s%s\n", l.Terminal, commands)
+	}
+	if l.Terminal == "" && l.Service != "bastion" {
+		return
+	}
+	way := map[string]string{"": "by the window's title", "title": "by the window's title", "line": "by a line",
+		"off": "nothing"}[l.Announce]
+	whom := "somebody types along"
+	if l.AnnounceWatchers {
+		whom = "somebody types along or looks on"
+	}
+	fmt.Fprintf(w, "  when %s, who is at the terminal is told %s\n", whom, way)
 }
 
 // explainBastion writes who may come in, and where they may go.
