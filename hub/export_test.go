@@ -43,5 +43,12 @@ func (h *Hub) ScreenTerminals() (terminals, sessions int) {
 	return terminals, sessions
 }
 
+// ScreensBehind is how many events of a session are not taken yet by who keeps its screens.
+func (h *Hub) ScreensBehind(id session.ID) uint64 {
+	t := h.screens.take(id)
+	defer h.screens.release(t)
+	return t.newest() - t.through.Load()
+}
+
 // Live is the recording of a live session.
 func (h *Hub) Live(id session.ID) *recording.Log { return h.live.get(id).log }

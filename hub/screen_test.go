@@ -402,3 +402,28 @@ func TestASessionThatIsNoTerminalHasAScreenOnceSomebodyAsks(t *testing.T) {
 	}
 	close(p.acts)
 }
+
+func TestATerminalThatIsResizedAllTheTimeTakesNobodyElsesTurn(t *testing.T) {
+	n := newNode(t)
+	p := program{make(chan []act)}
+	id, _ := n.run(p)
+	acts := make([]act, 20_000)
+	for i := range acts {
+		acts[i].size = session.Size{Cols: 499 + i%2, Rows: 131}
+	}
+	events := uint64(1)
+	n.play(p, id, &events, acts)
+	n.KeepScreens()
+	behind := n.ScreensBehind(id)
+	if behind == 0 || behind > 19_900 {
+		t.Errorf("%d events are left for the next turn; want some, and fewer than there are", behind)
+	}
+	for turns := 1; behind > 0; turns++ {
+		if turns == 100 {
+			t.Fatalf("%d events are left after %d turns", behind, turns)
+		}
+		n.KeepScreens()
+		behind = n.ScreensBehind(id)
+	}
+	close(p.acts)
+}

@@ -25,6 +25,8 @@ type screens struct {
 	queued chan struct{}
 
 	idle time.Duration // how long a terminal stays that nothing is written to
+
+	keeping sync.Mutex // held for a round, which owns what is the keeper's
 }
 
 const (
@@ -32,7 +34,7 @@ const (
 	screensPeriod  = 10 * time.Second // how late screens of a session may be kept that sends little, and
 	screensOutput  = 256 << 10        // after how many bytes that were sent at the latest
 	screensIdle    = 30 * time.Second
-	screensSlice   = 1 << 20 // bytes of events that are read in one turn
+	screensSlice   = 1 << 20 // bytes of events that are read in one turn, or as much work
 	screensTurns   = 8       // before other sessions get theirs
 	screensBuilds  = 2
 	mostTerminals  = 256      // in memory, for keeping screens
@@ -59,8 +61,10 @@ func (k *screens) begin(s *Session) {
 	t := newTrack(k.hub, s.id, s.start)
 	t.log, t.telnet = s.log, s.conf.Telnet
 	k.mu.Lock()
-	k.tracks[s.id] = t
-	k.mu.Unlock()
+	defer k.mu.Unlock()
+	if k.tracks[s.id] == nil { // or somebody has asked for its screen already
+		k.tracks[s.id] = t
+	}
 }
 
 // hold is the track of a session, begun if there is none. The caller lets go of it.
@@ -209,6 +213,8 @@ func (k *screens) list() []*track {
 
 // round keeps the screens of the sessions that sent something, and lets go of what is idle.
 func (k *screens) round(ctx context.Context, now time.Time) {
+	k.keeping.Lock()
+	defer k.keeping.Unlock()
 	k.rounds.Lock()
 	defer k.rounds.Unlock()
 	var r census

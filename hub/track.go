@@ -141,11 +141,17 @@ func (t *track) newest() uint64 {
 	return t.total
 }
 
+// farEvents is how many events are a long way, however few bytes passed: they may be resizes.
+const farEvents = 4096
+
 // far reports whether it is a long way from a screen to an event of a number, and one that can be made shorter.
 func (t *track) far(from, number uint64) bool {
 	from = max(from, t.through.Load())
 	if t.done.Load() || number <= from {
 		return false
+	}
+	if number-from > farEvents {
+		return true
 	}
 	var r record = t.log
 	if t.log == nil {
@@ -273,6 +279,10 @@ func (t *track) advance(number uint64) (more bool, err error) {
 		t.keep(e)
 		t.tracker.Take(e)
 		read += len(e.Data) + 16
+		if e.Kind == session.Resized {
+			cols, rows := t.tracker.Terminal().Size()
+			read += cols * rows / 4 // which is about as much work
+		}
 		t.batch = t.batch[1:]
 	}
 	return true, nil

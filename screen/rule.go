@@ -32,9 +32,10 @@ func (r *rule) begin(at int64) { r.last = at }
 
 func (r *rule) output(n int) { r.work += n }
 
-// resized takes a resize, which costs about as much as writing to some of the cells.
+// resized takes a resize. It costs as much as writing to a quarter of the cells, and counts for less: it is a few bytes in a
+// recording, and the screens behind many of them could take a hundred times that.
 func (r *rule) resized(from, to session.Size) {
-	r.work += 256 + max(from.Cols*from.Rows, to.Cols*to.Rows)/4
+	r.work += 256 + max(from.Cols*from.Rows, to.Cols*to.Rows)/16
 	r.change = true
 }
 

@@ -3,6 +3,7 @@ package screen_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/switchboard-relay/switchboard/screen"
@@ -123,5 +124,22 @@ func TestASizeThatNoTerminalHasIsMadeSmaller(t *testing.T) {
 	}
 	if size := tr.Size(); size.Cols != 500 || size.Rows != 131 {
 		t.Errorf("got %v", size)
+	}
+}
+
+func TestManyResizesHaveFewLargeScreensKept(t *testing.T) {
+	s := begin("500x131")
+	random := rand.New(rand.NewPCG(1, 1))
+	var colors []byte
+	for range 500 * 131 {
+		colors = fmt.Appendf(colors, "\x1b[38;2;%d;%d;%dmx", random.IntN(256), random.IntN(256), random.IntN(256))
+	}
+	s.sent(string(colors)).after(1)
+	const resizes = 10_000
+	for i := range resizes {
+		s.resized(fmt.Sprintf("%dx131", 499+i%2)).after(0.001)
+	}
+	if n := len(s.kept(never)); n == 0 || n > 12 {
+		t.Errorf("of %d resizes of a screen of %d bytes in 10 s, %d are kept; want few", resizes, len(colors), n)
 	}
 }
