@@ -1,1 +1,0 @@
-function e(e){let t=0,n=()=>{let n=0;for(let r=1;t<e.length;r*=128){let i=e[t++]??0;if(n+=(i&127)*r,i<128)return n}return NaN};n();let r=n(),i=r&63;if(!(Number.isNaN(r)||t+i>e.length))return{sender:new TextDecoder().decode(e.subarray(t,t+i)),event:!!(r&64),said:e.subarray(t+i)}}export{e as t};
