@@ -19,8 +19,33 @@ type bare struct {
 func (e *Events) Bare() *Events {
 	if e.telnet {
 		e.bare = &bare{}
+		e.hearBefore(e.Position())
 	}
 	return e
+}
+
+// bareBefore is how many events are read before the first, in which a command may have begun that ends behind it.
+const bareBefore = 16
+
+// hearBefore has the decoders know what passed right before an event.
+func (e *Events) hearBefore(first uint64) {
+	if first <= 1 {
+		return
+	}
+	c := e.again(max(first, bareBefore+1) - bareBefore)
+	defer c.Close()
+	for {
+		events, err := c.TryNext()
+		for i := range events {
+			if events[i].Number >= first {
+				return
+			}
+			e.bare.take(events[i : i+1])
+		}
+		if len(events) == 0 || err != nil {
+			return
+		}
+	}
 }
 
 // take gives a batch without commands, valid until the next call.

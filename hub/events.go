@@ -21,13 +21,15 @@ type Events struct {
 	last   int64           // time of the newest event returned
 	telnet bool            // its commands are in what passed
 	bare   *bare           // nil: and are to stay there
+
+	again func(from uint64) *recording.Cursor // another cursor, which is no watcher
 }
 
 // Events opens a session's events from a number on; 0 and 1 mean the first.
 func (h *Hub) Events(ctx context.Context, id session.ID, from uint64) (*Events, error) {
 	from = max(from, 1)
 	if log := h.liveLog(id); log != nil {
-		return &Events{hub: h, id: id, cursor: log.Cursor(from), close: func() {}, telnet: h.isTelnet(id)}, nil
+		return &Events{hub: h, id: id, cursor: log.Cursor(from), close: func() {}, telnet: h.isTelnet(id), again: log.Reader}, nil
 	}
 	sum, err := h.Find(ctx, string(id))
 	if err != nil {
@@ -37,7 +39,7 @@ func (h *Hub) Events(ctx context.Context, id session.ID, from uint64) (*Events, 
 	if err != nil {
 		return nil, err
 	}
-	return &Events{hub: h, id: id, cursor: r.Cursor(from), close: func() { r.Close() }, telnet: r.Summary().Telnet}, nil
+	return &Events{hub: h, id: id, cursor: r.Cursor(from), close: func() { r.Close() }, telnet: r.Summary().Telnet, again: r.Cursor}, nil
 }
 
 // isTelnet reports whether telnet's commands are in what passes in a live session.

@@ -126,10 +126,11 @@ func resume(s screen.Screen) *screen.Tracker {
 func (t *track) open(from uint64) *Events {
 	e := &Events{hub: t.hub, id: t.id, close: func() {}, telnet: t.telnet}
 	if t.log != nil {
-		e.cursor = t.log.Reader(from)
+		e.again = t.log.Reader
 	} else {
-		e.cursor = t.recording.Cursor(from)
+		e.again = t.recording.Cursor
 	}
+	e.cursor = e.again(from)
 	return e
 }
 
