@@ -62,6 +62,10 @@ func (b *bench) seek() error {
 	}
 	b.Progress("seek: by REST")
 	times, sizes := &benchkit.Times{}, []float64{}
+	before, err := benchkit.CPU(server.PID())
+	if err != nil {
+		return err
+	}
 	for i := range seeks {
 		place := fmt.Sprintf("number=%d", 1+rand.Uint64N(sum.Events))
 		if i%2 == 1 {
@@ -79,6 +83,10 @@ func (b *bench) seek() error {
 		}
 		times.Add(time.Since(began))
 		sizes = append(sizes, float64(n))
+	}
+	after, err := benchkit.CPU(server.PID())
+	if err != nil {
+		return err
 	}
 	if _, err := server.Stop(); err != nil {
 		return err
@@ -98,6 +106,7 @@ func (b *bench) seek() error {
 	b.Add(benchkit.Row{Name: what + "hub.Screen, p99", Ours: benchkit.One(inside.P99), Unit: benchkit.Millis, Target: benchkit.AtMost(seekLimit, benchkit.Millis)})
 	b.Add(benchkit.Row{Name: what + "over REST, p50", Ours: benchkit.One(times.Percentile(0.5).Seconds()), Unit: benchkit.Millis})
 	b.Add(benchkit.Row{Name: what + "over REST, p99", Ours: benchkit.One(times.Percentile(0.99).Seconds()), Unit: benchkit.Millis, Target: benchkit.AtMost(seekLimit, benchkit.Millis)})
+	b.Add(benchkit.Row{Name: what + "over REST, server's CPU each", Ours: benchkit.One((after - before).Seconds() / seeks), Unit: benchkit.Millis})
 	b.Add(benchkit.Row{Name: what + "its screen, p50", Ours: benchkit.One(benchkit.Percentile(sizes, 0.5)), Unit: benchkit.Bytes})
 	b.Add(benchkit.Row{Name: what + "its screen, largest", Ours: benchkit.One(benchkit.Percentile(sizes, 1)), Unit: benchkit.Bytes, Target: benchkit.AtMost(joinLimit, benchkit.Bytes)})
 	b.Note("seek: %d random places, by number and by time. The recording has %s events and takes %.1f MB, its screens %.1f MB, which were made in %.1f s "+
