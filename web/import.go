@@ -154,6 +154,8 @@ func importFailed(body *upload, err error) error {
 		return badRequest{wrong}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return bad("nothing came for %v: %w", bodyLimit, err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return bad("the body ends before it is whole: %w", err)
 	case errors.Is(err, recording.ErrClosed):
 		return fmt.Errorf("%w: %w", errUnavailable, err)
 	}

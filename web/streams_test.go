@@ -337,6 +337,7 @@ func TestAsciinemasProgramUploads(t *testing.T) {
 		{"/api/asciicasts", "multipart/form-data; boundary=x", form("other"), "otto", 400, "no file"},
 		{"/api/asciicasts", "multipart/form-data", form("file"), "otto", 400, "boundary"},
 		{"/api/asciicasts", "multipart/form-data; boundary=y", form("file"), "otto", 400, "form"},
+		{"/api/asciicasts", "multipart/form-data; boundary=x", form("file")[:len(form("file"))-6], "otto", 400, "before it is whole"},
 		{"/api/asciicasts", "application/x-asciicast", cast, "otto", 400, "/api/v1/recordings"},
 		{"/api/asciicasts", "multipart/form-data; boundary=x", form("asciicast"), "vera", 403, "operator"},
 		{"/api/asciicasts", "multipart/form-data; boundary=x", form("asciicast"), "none", 401, "token"},

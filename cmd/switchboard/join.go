@@ -54,7 +54,7 @@ func (c *JoinCmd) Run(ctx context.Context, std *stdio) error {
 	term.Restore(int(in.Fd()), before)
 	switch {
 	case j.end != nil:
-		std.note("session %s ended: %s", j.id.Short(), j.end.Error())
+		std.note("session %s ended: %s", j.id.Short(), printable(j.end.Error()))
 	case err == nil:
 		std.note("left %s", j.id.Short())
 	}

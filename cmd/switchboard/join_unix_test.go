@@ -55,6 +55,24 @@ func TestWhoOnlyLooksOnTypesNothingAndIsToldOfTheEnd(t *testing.T) {
 	}
 }
 
+func TestTheReasonOfAKickCommandsNoTerminal(t *testing.T) {
+	s := open(t)
+	r := s.running("--", "sh", "-c", "echo ready; read a")
+	r.await("ready")
+	id := s.list("--live")[0].ID
+	c := newConsole(t, 30, 100, s.with("join", string(id))...)
+	c.await("typing along in|ready")
+	w := newConsole(t, 30, 100, s.with("watch", "--raw", string(id))...)
+	w.await("ready")
+	s.do("kick", string(id), "--reason", "\x1b]2;mine\ano")
+	for _, c := range []*console{c, w} {
+		c.await(`session \w+(-\w+)? ended: kicked by admin: \\x1b\]2;mine\\ano`)
+		c.exit()
+	}
+	r.press("\r")
+	r.exit()
+}
+
 func TestJoinSaysWhatIsMissing(t *testing.T) {
 	s := open(t)
 	var out, said bytes.Buffer

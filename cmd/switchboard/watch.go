@@ -69,7 +69,7 @@ func (c *WatchCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	if c.Raw && asTerminal(std.err) != nil {
-		std.note("session %s ended: %s", sum.ID, w.end.Error())
+		std.note("session %s ended: %s", sum.ID, printable(w.end.Error()))
 	}
 	return nil
 }
