@@ -82,7 +82,7 @@ func TestEachMistakeOfABastionIsToldWithItsMend(t *testing.T) {
 		of(target, known):                                                  "users are missing",
 		of("users: [{name: ada}]"):                                         "there is no way in: set authorized_keys, password or ca",
 		of("users: [{name: a+b, password: x}]"):                            "+ and @ stand behind a name",
-		of("users: [{name: ada, password: secret}]"):                       "is no hash of a password: write one of bcrypt, as htpasswd",
+		of("users: [{name: ada, password: secret}]"):                       `is no hash of a password: "switchboard hash-password" makes one; or write one of bcrypt, as htpasswd`,
 		of("users: [{name: ada, password: '$argon2id$v=19$m=9999999,t=1,p=1$c29tZXNhbHQ$c29tZXNhbHRzb21lc2FsdA'}]"): "costs too much to check",
 		of("users: [{name: ada, authorized_keys: [DIR/nothing]}]"):                                                  "no such file",
 		of("users: [{name: ada, authorized_keys: [DIR/keys/optional.pub]}]"):                                        `optional.pub:1: the option command="true" would not be kept`,

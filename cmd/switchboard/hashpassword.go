@@ -36,21 +36,36 @@ func askPassword(std *stdio) (string, error) {
 		}
 		return strings.TrimRight(line, "\r\n"), nil
 	}
-	first, err := readHidden(std, "password: ")
+	return askHidden(std)
+}
+
+// askHidden asks a person twice. Nothing is shown from before the question on, since some type ahead of it.
+func askHidden(std *stdio) (string, error) {
+	in := asTerminal(std.in)
+	before, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
 		return "", err
 	}
-	second, err := readHidden(std, "again: ")
+	defer term.Restore(int(in.Fd()), before)
+	t := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{in, std.err}, "")
+	first, err := t.ReadPassword("password: ")
+	if err != nil {
+		return "", noPassword(err)
+	}
+	second, err := t.ReadPassword("again: ")
 	if err == nil && first != second {
 		err = errors.New("these were two different passwords: try again")
 	}
-	return first, err
+	return first, noPassword(err)
 }
 
-// readHidden asks for something that is not shown.
-func readHidden(std *stdio, question string) (string, error) {
-	fmt.Fprint(std.err, question)
-	text, err := term.ReadPassword(int(asTerminal(std.in).Fd()))
-	fmt.Fprintln(std.err)
-	return string(text), err
+// noPassword says what the end of a terminal's input means, which Ctrl-C and Ctrl-D are.
+func noPassword(err error) error {
+	if errors.Is(err, io.EOF) {
+		return errors.New("no password was typed")
+	}
+	return err
 }
