@@ -206,12 +206,37 @@ func TestOnlySoManyJoin(t *testing.T) {
 	sb, addr := shell(t, `read a`, nil)
 	dial(t, "tcp", addr)
 	id := sessions(t, sb, session.Live, 1)[0].ID
-	for range hub.MaxJoined {
-		if _, err := sb.Hub().JoinIn(t.Context(), id, "grace", false); err != nil {
-			t.Fatal(err)
+	for _, types := range []bool{false, true} { // who only looks on keeps nobody from typing
+		for range hub.MaxJoined {
+			if _, err := sb.Hub().JoinIn(t.Context(), id, "grace", types); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := sb.Hub().JoinIn(t.Context(), id, "grace", types); !errors.Is(err, hub.ErrCannotType) {
+			t.Errorf("got %v", err)
 		}
 	}
-	if _, err := sb.Hub().JoinIn(t.Context(), id, "grace", false); !errors.Is(err, hub.ErrCannotType) {
-		t.Errorf("got %v", err)
+}
+
+func TestWhoLooksOnAgainAndAgainDoesNotFillTheRecord(t *testing.T) {
+	sb, addr := shell(t, `read a`, nil)
+	dial(t, "tcp", addr)
+	before := sessions(t, sb, session.Live, 1)[0]
+	refused := false
+	for range 5000 {
+		leave, err := sb.Hub().JoinIn(t.Context(), before.ID, "vera", false)
+		if err != nil {
+			refused = errors.Is(err, hub.ErrCannotType)
+			continue
+		}
+		leave()
 	}
+	if after := sessions(t, sb, session.Live, 1)[0]; !refused || after.Events-before.Events > 5000 {
+		t.Errorf("refused is %v, and %d events are on record", refused, after.Events-before.Events)
+	}
+	leave, err := sb.Hub().JoinIn(t.Context(), before.ID, "grace", true)
+	if err != nil {
+		t.Fatalf("who types: %v", err)
+	}
+	leave()
 }

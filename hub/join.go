@@ -12,8 +12,11 @@ import (
 	"github.com/switchboard-relay/switchboard/session"
 )
 
-// MaxJoined is how many may have joined one session.
+// MaxJoined is how many may look on in one session, and how many type along.
 const MaxJoined = 64
+
+// lookersMinute is how many may come to look on in a minute: each is on record, and who looks on is to write little into it.
+const lookersMinute = 4 * MaxJoined
 
 // typistStays is for how long who typed without having joined is announced.
 const typistStays = 5 * time.Second
@@ -24,6 +27,9 @@ type guests struct {
 	list    []*guest
 	passing map[string]*passing // of those who type without having joined
 	told    string              // what was announced last
+
+	minute time.Time // since when those who look on are counted
+	came   int       // of them
 }
 
 type guest struct {
@@ -61,8 +67,8 @@ func (s *Session) joinIn(by string, types bool) (leave func(), err error) {
 	l := &s.more().guests
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.list) >= MaxJoined {
-		return nil, fmt.Errorf("%w: %d have joined already", ErrCannotType, MaxJoined)
+	if err := l.admit(types); err != nil {
+		return nil, err
 	}
 	l.list = append(l.list, g)
 	s.recordWatch(session.Watch{By: by, Types: types})
@@ -74,6 +80,30 @@ func (s *Session) joinIn(by string, types bool) (leave func(), err error) {
 		s.recordWatch(session.Watch{By: by, Types: types, Left: true})
 		s.announce(l)
 	}), nil
+}
+
+// admit tells why nobody more can join; l.mu is held.
+func (l *guests) admit(types bool) error {
+	same := 0
+	for _, g := range l.list {
+		if g.types == types {
+			same++
+		}
+	}
+	if same >= MaxJoined {
+		return fmt.Errorf("%w: %d have joined already", ErrCannotType, MaxJoined)
+	}
+	if types {
+		return nil
+	}
+	if time.Since(l.minute) > time.Minute {
+		l.minute, l.came = time.Now(), 0
+	}
+	if l.came >= lookersMinute {
+		return fmt.Errorf("%w: %d came to look on within a minute: join later", ErrCannotType, l.came)
+	}
+	l.came++
+	return nil
 }
 
 func (s *Session) recordWatch(w session.Watch) {
