@@ -15,6 +15,7 @@ const (
 // pump moves what from reads to write until either ends. An error of reading is none: what ends there shows elsewhere.
 func pump(from io.Reader, write func(p []byte) error) error {
 	buf := make([]byte, smallBuffer)
+	little := 0 // reads in a row that brought little
 	for {
 		n, err := from.Read(buf)
 		for p := buf[:n]; len(p) > 0; {
@@ -27,8 +28,15 @@ func pump(from io.Reader, write func(p []byte) error) error {
 		if err != nil {
 			return nil
 		}
-		if n == smallBuffer && len(buf) == smallBuffer {
-			buf = make([]byte, largeBuffer)
+		switch {
+		case n > smallBuffer:
+			little = 0
+		case n == smallBuffer && len(buf) == smallBuffer:
+			buf, little = make([]byte, largeBuffer), 0
+		case len(buf) == largeBuffer:
+			if little++; little == littleAt { // a shell is not to hold it for what it once wrote
+				buf = make([]byte, smallBuffer)
+			}
 		}
 	}
 }
