@@ -85,3 +85,10 @@ func SetStreamAway(d time.Duration) (restore func()) {
 	streamAway = d
 	return func() { streamAway = was }
 }
+
+// AttachesForgotten reports whether a connection can become that of a stream that nobody waits for any more.
+func (h *Handler) AttachesForgotten() bool {
+	in := h.server.intakes.add(&intake{server: h.server, id: "4tq9m2xk7bfd-n1"})
+	in.giveUp(session.End{})
+	return in.attach(nil, "")
+}

@@ -34,6 +34,7 @@ type intake struct {
 	last  uint64 // number of the newest event, as ALiS counts them
 	exit  *int
 	timer *time.Timer // until it is not waited for any more
+	gone  bool        // it is forgotten
 }
 
 // Why a connection ends besides its own errors.
@@ -59,10 +60,14 @@ func (in *intake) expectSoon() {
 	in.timer = time.AfterFunc(streamWait, func() { in.giveUp(session.End{}) })
 }
 
-// attach makes a connection the stream's. The one before, which may not know yet that it is broken, ends.
-func (in *intake) attach(ws *transport.WebSocket, from string) {
+// attach makes a connection the stream's, unless the stream has just been forgotten. The connection before, which may not know yet
+// that it is broken, ends.
+func (in *intake) attach(ws *transport.WebSocket, from string) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if in.gone {
+		return false
+	}
 	if in.ws != nil {
 		in.ws.CloseWith(streamTakenOver, "another connection has taken the stream over")
 	}
@@ -73,6 +78,7 @@ func (in *intake) attach(ws *transport.WebSocket, from string) {
 	if in.conn != nil {
 		in.conn.ws.Store(ws)
 	}
+	return true
 }
 
 // receive records what comes until the connection, the stream or the session ends.
@@ -133,6 +139,12 @@ func (in *intake) detach(ws *transport.WebSocket, err error) {
 		})
 		return
 	}
+	in.forget()
+}
+
+// forget lets go of the stream; in.mu is held.
+func (in *intake) forget() {
+	in.gone = true
 	in.server.intakes.forget(in)
 }
 
@@ -142,7 +154,7 @@ func (in *intake) giveUp(end session.End) {
 	defer in.mu.Unlock()
 	if in.ws == nil {
 		in.end(end)
-		in.server.intakes.forget(in)
+		in.forget()
 	}
 }
 

@@ -186,12 +186,13 @@ func (s *server) produce(w http.ResponseWriter, r *http.Request) error {
 		ws.CloseWith(alisNoEntry, "This address is not valid, or not any more: ask for another at "+streamsPath)
 		return nil
 	}
-	in := s.intakes.add(&intake{server: s, id: id, pass: pass, by: who.Name})
-	if in == nil {
-		ws.CloseWith(transport.CloseServerError, "there are too many streams")
-		return nil
+	var in *intake
+	for attached := false; !attached; attached = in.attach(ws, hostOf(r)) {
+		if in = s.intakes.add(&intake{server: s, id: id, pass: pass, by: who.Name}); in == nil {
+			ws.CloseWith(transport.CloseServerError, "there are too many streams")
+			return nil
+		}
 	}
-	in.attach(ws, hostOf(r))
 	defer s.onClose(func() { ws.CloseWith(transport.CloseGoingAway, "") })()
 	in.detach(ws, in.receive(ws, protocol))
 	return nil

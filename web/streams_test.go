@@ -319,6 +319,12 @@ func TestStreamsNeedAPlaceAndAnOperator(t *testing.T) {
 	}
 }
 
+func TestAStreamThatComesBackAsItIsForgottenIsAnother(t *testing.T) {
+	if open(t).web.AttachesForgotten() {
+		t.Error("it goes on with a stream whose session has ended, and which no change of tokens reaches")
+	}
+}
+
 func TestAsciinemasProgramUploads(t *testing.T) {
 	h := open(t)
 	const cast = `{"version":3,"term":{"cols":80,"rows":24},"title":"demo"}` + "\n" + `[0.5, "o", "hi"]` + "\n"
