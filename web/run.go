@@ -250,11 +250,14 @@ func (c *runConn) Speak(p []byte) error {
 	if live == nil {
 		return fmt.Errorf("%w: the session only begins", hub.ErrCannotSend)
 	}
+	if err := live.RecordReceived(p); err != nil { // first, since the program may answer at once, or end
+		return err
+	}
 	if err := c.typeIn(p); err != nil {
 		live.EndWith(err)
 		return fmt.Errorf("%w: %w", hub.ErrCannotSend, err)
 	}
-	return live.RecordReceived(p)
+	return nil
 }
 
 func (c *runConn) typeIn(p []byte) error {
