@@ -203,8 +203,9 @@ func TestWhatWaitsToBeTypedHasALimit(t *testing.T) {
 }
 
 func TestOnlySoManyJoin(t *testing.T) {
-	sb, addr := shell(t, `read a`, nil)
-	dial(t, "tcp", addr)
+	sb, addr := shell(t, `echo ready; read a`, nil)
+	var seen string
+	readTo(t, dial(t, "tcp", addr), &seen, "ready")
 	id := sessions(t, sb, session.Live, 1)[0].ID
 	for _, types := range []bool{false, true} { // who only looks on keeps nobody from typing
 		for range hub.MaxJoined {
@@ -219,8 +220,9 @@ func TestOnlySoManyJoin(t *testing.T) {
 }
 
 func TestWhoLooksOnAgainAndAgainDoesNotFillTheRecord(t *testing.T) {
-	sb, addr := shell(t, `read a`, nil)
-	dial(t, "tcp", addr)
+	sb, addr := shell(t, `echo ready; read a`, nil)
+	var seen string
+	readTo(t, dial(t, "tcp", addr), &seen, "ready")
 	before := sessions(t, sb, session.Live, 1)[0]
 	refused := false
 	for range 5000 {
