@@ -14,8 +14,8 @@ import (
 // ErrNoScreen says that nobody can tell what a session's terminal shows.
 var ErrNoScreen = errors.New("the session is not recorded (record: off), so nobody knows its screen: watch it while it is live")
 
-// Screen is what a session's terminal shows behind the event of a number, or behind its newest if there are fewer. In the
-// midst of a very long sequence it is an earlier one. ErrNoScreen if it is not recorded.
+// Screen is what a session's terminal shows behind the event of a number, or behind its newest if there are fewer.
+// ErrNoScreen if it is not recorded.
 func (h *Hub) Screen(ctx context.Context, id session.ID, number uint64) (screen.Screen, error) {
 	t, number, err := h.track(ctx, id, number)
 	if err != nil {
@@ -23,19 +23,11 @@ func (h *Hub) Screen(ctx context.Context, id session.ID, number uint64) (screen.
 	}
 	defer h.screens.release(t)
 	return h.screens.cache.get(ctx, cachedKey{t.id, number}, func() (screen.Screen, error) {
-		tracker, from, err := t.replay(ctx, number)
+		tracker, err := t.replay(ctx, number)
 		if err != nil {
 			return screen.Screen{}, err
 		}
-		s, ok := tracker.Screen()
-		switch {
-		case ok:
-			return s, nil
-		case from.Number > 0:
-			return from, nil
-		}
-		s, _ = screen.New().Screen()
-		return s, nil
+		return tracker.Screen(), nil
 	})
 }
 
@@ -46,7 +38,7 @@ func (h *Hub) Terminal(ctx context.Context, id session.ID, number uint64) (*term
 		return nil, screen.Screen{}, err
 	}
 	defer h.screens.release(t)
-	tracker, _, err := t.replay(ctx, number)
+	tracker, err := t.replay(ctx, number)
 	if err != nil {
 		return nil, screen.Screen{}, err
 	}

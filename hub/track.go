@@ -163,34 +163,35 @@ func (t *track) far(from, number uint64) bool {
 }
 
 // replay is what is shown behind an event of a number.
-func (t *track) replay(ctx context.Context, number uint64) (tracker *screen.Tracker, from screen.Screen, err error) {
-	if from = t.nearest(number); t.far(from.Number, number) {
+func (t *track) replay(ctx context.Context, number uint64) (*screen.Tracker, error) {
+	from := t.nearest(number)
+	if t.far(from.Number, number) {
 		release, err := t.approach(ctx, number)
 		if err != nil {
-			return nil, from, err
+			return nil, err
 		}
 		defer release()
 		from = t.nearest(number)
 	}
-	tracker = resume(from)
+	tracker := resume(from)
 	events := t.open(from.Number + 1).Bare()
 	defer events.Close()
 	for ctx.Err() == nil {
 		batch, err := events.TryNext()
 		for _, e := range batch {
 			if e.Number > number {
-				return tracker, from, nil
+				return tracker, nil
 			}
 			tracker.Take(e)
 		}
 		if len(batch) == 0 && err == nil || errors.Is(err, io.EOF) {
-			return tracker, from, nil
+			return tracker, nil
 		}
 		if err != nil {
-			return nil, from, err
+			return nil, err
 		}
 	}
-	return nil, from, context.Cause(ctx)
+	return nil, context.Cause(ctx)
 }
 
 // approach keeps screens up to an event of a number, and has the rest of them kept later. Few do so at once: until release is
@@ -319,10 +320,7 @@ func (t *track) keep(e session.Event) {
 	if !t.tracker.Due(e) {
 		return
 	}
-	s, ok := t.tracker.Screen()
-	if !ok {
-		return // in the midst of a long sequence: it stays due
-	}
+	s := t.tracker.Screen()
 	t.tracker.Kept(&s)
 	if len(s.Data) > recording.MaxScreen {
 		return

@@ -96,7 +96,7 @@ type view struct {
 func look(t *terminal.Terminal) view {
 	cols, rows := t.Size()
 	v := view{size: session.Size{Cols: cols, Rows: rows}}
-	state, _ := t.AppendSnapshot(nil)
+	state := t.AppendSnapshot(nil)
 	again := terminal.New(cols, rows) // the same may be said in two ways, but not by one that was told it
 	again.Write(state)
 	if !t.IsWhole() {
@@ -106,7 +106,7 @@ func look(t *terminal.Terminal) view {
 		v.rows += string(t.AppendRow(nil, y)) + "\n"
 	}
 	v.x, v.y, v.shown = t.Cursor()
-	state, _ = again.AppendSnapshot(nil)
+	state = again.AppendSnapshot(nil)
 	v.state = string(state)
 	return v
 }

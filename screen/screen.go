@@ -93,10 +93,9 @@ func (t *Tracker) Size() session.Size {
 // Place is where the tracker is.
 func (t *Tracker) Place() Place { return Place{t.number, t.at, t.Size()} }
 
-// Screen is what is shown behind the newest event taken, or not ok in the midst of a very long sequence.
-func (t *Tracker) Screen() (_ Screen, ok bool) {
-	data, ok := t.term.AppendSnapshot(nil)
-	return Screen{Number: t.number, Time: t.at, Size: t.Size(), Data: data}, ok
+// Screen is what is shown behind the newest event taken.
+func (t *Tracker) Screen() Screen {
+	return Screen{Number: t.number, Time: t.at, Size: t.Size(), Data: t.term.AppendSnapshot(nil)}
 }
 
 // Due reports whether the screen is to be kept before an event is taken. That follows from the events alone.

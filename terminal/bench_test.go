@@ -51,7 +51,7 @@ func BenchmarkSnapshot(b *testing.B) {
 			t.Write(p[:len(p)*2/3])
 			var out []byte
 			for b.Loop() {
-				out, _ = t.AppendSnapshot(out[:0])
+				out = t.AppendSnapshot(out[:0])
 			}
 			b.ReportMetric(float64(len(out)), "bytes")
 		})
@@ -63,7 +63,7 @@ func BenchmarkSnapshot(b *testing.B) {
 		}
 		var out []byte
 		for b.Loop() {
-			out, _ = t.AppendSnapshot(out[:0])
+			out = t.AppendSnapshot(out[:0])
 		}
 		b.ReportMetric(float64(len(out)), "bytes")
 	})

@@ -4,13 +4,9 @@ import "strconv"
 
 // AppendSnapshot appends what brings any terminal of this size, this one or xterm.js, into this one's state: it begins with
 // RIS and is complete in itself. Whatever is written behind it does what it would have done here, even if this terminal
-// is in the midst of a sequence or of a character.
-//
-// It reports false, and appends nothing, in the midst of an operating system command of more than 64 KiB: try again later.
-func (t *Terminal) AppendSnapshot(dst []byte) ([]byte, bool) {
-	if t.parser.state == stateOSC && t.parser.textIsTooLong {
-		return dst, false
-	}
+// is in the midst of a sequence or of a character. Of an operating system command that has not ended, 64 KiB stand for what
+// is longer: no title and no link has as much.
+func (t *Terminal) AppendSnapshot(dst []byte) []byte {
 	w := snapshot{t: t, out: dst}
 	w.text("\x1bc\x1b[20l\x1b]2;")
 	w.text(t.title)
@@ -45,7 +41,7 @@ func (t *Terminal) AppendSnapshot(dst []byte) ([]byte, bool) {
 	w.modes()
 	w.cursor()
 	w.pending()
-	return w.out, true
+	return w.out
 }
 
 // snapshot writes one.
@@ -275,6 +271,9 @@ func (w *snapshot) pending() {
 	case stateOSC:
 		w.text("\x1b]")
 		w.out = append(w.out, p.text...)
+		if p.textIsTooLong {
+			w.text("xxxx") // more than is held, so that it is too long there as well
+		}
 	case stateDCSEntry:
 		w.text("\x1bP")
 	case stateDCSParam:

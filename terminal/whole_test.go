@@ -20,7 +20,7 @@ func TestASnapshotOfWhatIsWholeSaysAllThatMatters(t *testing.T) {
 				continue
 			}
 			whole++
-			snapshot, _ := a.AppendSnapshot(nil)
+			snapshot := a.AppendSnapshot(nil)
 			cols, rows := a.Size()
 			b := New(cols, rows)
 			b.Write(snapshot)
@@ -43,10 +43,10 @@ func TestASnapshotOfWhatIsWholeSaysAllThatMatters(t *testing.T) {
 
 // said is a terminal's snapshot, in the words of one that was brought to it.
 func said(t *Terminal) string {
-	snapshot, _ := t.AppendSnapshot(nil)
+	snapshot := t.AppendSnapshot(nil)
 	again := New(t.Size())
 	again.Write(snapshot)
-	snapshot, _ = again.AppendSnapshot(nil)
+	snapshot = again.AppendSnapshot(nil)
 	return string(snapshot)
 }
 

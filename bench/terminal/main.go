@@ -191,7 +191,7 @@ func addSnapshots(r *benchkit.Run, data []byte) {
 			t.Write(data[len(data)*i/places : len(data)*(i+1)/places])
 			start := used()
 			for range times {
-				out, _ = t.AppendSnapshot(out[:0])
+				out = t.AppendSnapshot(out[:0])
 			}
 			total += used() - start
 			bytes += len(out)
