@@ -236,23 +236,30 @@ test('an event of a megabyte is opened, and searched, at once', async (t) => {
 test('who follows a flood sees what is now, and its end at once', async (t) => {
   const browser = await openBrowser(t);
   const piece = Buffer.from(Array.from({ length: 65536 }, (_, i) => (i * 131 + (i >> 8)) & 255));
+  let written = 0;
   const upstream = net.createServer((c) => {
     let on = true;
     const pour = () => {
-      if (c.destroyed) return;
-      if (!on) return c.write('the flood is over\n');
+      if (c.destroyed || !on) return;
+      written += piece.length;
       if (c.write(piece)) setImmediate(pour);
       else c.once('drain', pour);
     };
     c.on('error', () => {});
-    c.on('data', (b) => (b.includes('stop') ? (on = false) : pour()));
+    c.on('data', (b) => {
+      if (b.includes('pour')) return pour();
+      on = false;
+      c.write(b.includes('stop') ? '.' : 'the flood is over\n');
+    });
   });
   upstream.listen(0, '127.0.0.1');
   await once(upstream, 'listening');
   t.after(() => upstream.close());
   const house = await House.open(t, { gateway: { service: 'relay', upstream: `tcp://127.0.0.1:${upstream.address().port}` } }, {}, process.env.SWITCHBOARD_PLAIN);
   const page = await signedIn(t, browser, house);
-  const socket = net.connect(house.ports.gateway, '127.0.0.1').resume();
+  const socket = net.connect(house.ports.gateway, '127.0.0.1');
+  let received = 0;
+  socket.on('data', (b) => (received += b.length));
   t.after(() => socket.destroy());
   await once(socket, 'connect');
   const { id } = await house.sessionOf({ address: `${socket.localAddress}:${socket.localPort}` });
@@ -264,5 +271,7 @@ test('who follows a flood sees what is now, and its end at once', async (t) => {
   const from = await seconds();
   while ((await seconds()) < from + 5) await page.evaluate(() => new Promise(requestAnimationFrame));
   socket.write('stop\n');
+  while (received <= written) await once(socket, 'data'); // or the last words may be in one event with the flood
+  socket.write('end\n');
   await page.getByRole('log').getByText('the flood is over').waitFor();
 });
