@@ -67,7 +67,9 @@ test('the list of recordings', async (t) => {
 
   await t.test('one is pinned, and what another viewer does to it is seen', async () => {
     const [first, second] = await api('GET', '/sessions?state=recorded&listener=sink&limit=2');
+    const pinned = page.waitForResponse((r) => r.request().method() === 'PUT'); // it is shown before the server knows
     await row(first).getByRole('button', { name: `Pin ${first.remote}` }).click();
+    await pinned;
     await row(first).getByRole('button', { name: `Unpin ${first.remote}` }).waitFor();
     await api('DELETE', `/sessions/${first.id}/pin`);
     await row(first).getByRole('button', { name: `Pin ${first.remote}`, exact: true }).waitFor();

@@ -26,6 +26,7 @@ export class Recordings {
   private wanted: Wanted = {};
   private known = new Set<string>();
   private since = 0;
+  private readonly asks = new Map<string, number>(); // how often each was asked for anew, until the last answer
   private abort = new AbortController();
 
   get fresh(): number {
@@ -106,11 +107,15 @@ export class Recordings {
   }
 
   private async refresh(id: string): Promise<void> {
+    const ask = (this.asks.get(id) ?? 0) + 1;
+    this.asks.set(id, ask);
     try {
-      this.put(await api.get<Session>(sessionPath(id)));
+      const s = await api.get<Session>(sessionPath(id));
+      if (this.asks.get(id) === ask) this.put(s); // answers may overtake each other
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) this.drop(id);
     }
+    if (this.asks.get(id) === ask) this.asks.delete(id);
   }
 
   /** Looks for sessions that ended since the list was loaded. */
