@@ -89,11 +89,9 @@ func (s *server) say(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	arrived := awaitBody(w)
-	body, err := io.ReadAll(r.Body)
-	arrived()
+	body, err := readBody(w, r)
 	if err != nil {
-		return badRequest{err}
+		return err
 	}
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/json" {
 		return s.sayEvent(w, r, found, body)

@@ -158,11 +158,9 @@ func (s *server) send(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	arrived := awaitBody(w)
-	data, err := io.ReadAll(r.Body)
-	arrived()
+	data, err := readBody(w, r)
 	if err != nil {
-		return badRequest{err}
+		return err
 	}
 	if len(data) == 0 {
 		return bad("the body is empty: it is what is sent to the far end")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 
@@ -24,11 +23,9 @@ func (s *server) typeIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	arrived := awaitBody(w)
-	data, err := io.ReadAll(r.Body)
-	arrived()
+	data, err := readBody(w, r)
 	if err != nil {
-		return badRequest{err}
+		return err
 	}
 	if err := checkTyped(len(data)); err != nil {
 		return err

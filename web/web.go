@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -396,4 +397,14 @@ func awaitBody(w http.ResponseWriter) (arrived func()) {
 	ctl := http.NewResponseController(w)
 	ctl.SetReadDeadline(time.Now().Add(bodyLimit))
 	return func() { ctl.SetReadDeadline(time.Time{}) }
+}
+
+// readBody reads a request's body, which has a limit in size and in time.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	defer awaitBody(w)()
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, badRequest{err}
+	}
+	return data, nil
 }
