@@ -119,7 +119,7 @@ export class Player {
   /** Takes what is known of the session now. */
   know(session: Session): void {
     this.session = session;
-    this.end = Math.max((session.state === 'live' ? connection.now() : (session.end ?? 0)) - session.start, 0);
+    this.end = Math.max((session.state === 'live' ? Math.round(connection.now()) : (session.end ?? 0)) - session.start, 0);
   }
 
   /** Goes to a time, µs since the session's start. */
@@ -301,7 +301,9 @@ export class Player {
   private show(n: number): void {
     if (n === 0) return;
     const events = this.queue.splice(0, n);
-    this.shown = events.at(-1)?.number ?? this.shown;
+    const last = events.at(-1);
+    this.shown = last?.number ?? this.shown;
+    if (this.live) this.end = Math.max(this.end, last?.at ?? 0); // the server's clock is known but roughly here
     this.view.show(events);
     this.stream?.take(cost(events));
   }
@@ -329,7 +331,7 @@ export class Player {
   /** The end of a live session moves on, as long as it is known that it lives. */
   private grow(least = 0): void {
     if (!this.live || connection.state !== 'online') return;
-    const now = connection.now() - (this.session?.start ?? 0);
+    const now = Math.round(connection.now()) - (this.session?.start ?? 0);
     if (now - this.end >= least) this.end = now;
   }
 
@@ -357,7 +359,8 @@ export class Player {
 
   private tickPlay(passed: number): void {
     this.grow();
-    let to = this.position + passed * this.speed;
+    // Whole µs, as in links: a fraction below an event's time would be a link to that event, which is not shown yet.
+    let to = Math.round(this.position + passed * this.speed);
     const next = this.queue[0];
     if (!next) {
       if (this.more) return; // what comes next is not here yet
