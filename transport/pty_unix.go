@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
 	"sync"
@@ -59,6 +60,7 @@ func StartPTY(opt PTYOptions) (*PTY, error) {
 		err = p.Resize(cmp.Or(opt.Cols, defaultCols), cmp.Or(opt.Rows, defaultRows))
 	}
 	if err == nil {
+		mindHangUps()
 		err = p.cmd.Start()
 	}
 	if err != nil {
@@ -68,6 +70,14 @@ func StartPTY(opt PTYOptions) (*PTY, error) {
 	go p.wait() // ends with the program
 	return p, nil
 }
+
+// mindHangUps has programs that are started mind SIGHUP where this one does not, as under nohup: else none of them could be
+// hung up. What is handled here is left to its default there.
+var mindHangUps = sync.OnceFunc(func() {
+	if signal.Ignored(unix.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), unix.SIGHUP) // nobody looks: this program still does not mind
+	}
+})
 
 // findProgram is where a program is; a path is one already.
 func findProgram(name string) (string, error) {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) {
 		os.Unsetenv("SWITCHBOARD_IS_THE_PROGRAM")
 		main()
 	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // what a test starts minds hang-ups, though the tests themselves may not
 	os.Exit(m.Run())
 }
 
@@ -42,6 +44,11 @@ type running struct {
 // running starts "switchboard run" on a terminal of 100 columns and 30 rows.
 func (s *station) running(args ...string) *running {
 	s.t.Helper()
+	return s.runningAs(exec.Command(os.Args[0], append([]string{"run"}, args...)...))
+}
+
+func (s *station) runningAs(cmd *exec.Cmd) *running {
+	s.t.Helper()
 	far, tty, err := pty.Open()
 	if err != nil {
 		s.t.Fatal(err)
@@ -51,7 +58,6 @@ func (s *station) running(args ...string) *running {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0], append([]string{"run"}, args...)...)
 	cmd.Env = append(os.Environ(), "SWITCHBOARD_IS_THE_PROGRAM=1", "SWITCHBOARD_DATA="+s.conf.Data)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -288,6 +294,20 @@ func TestAProgramWhoseTerminalGoesIsHungUp(t *testing.T) {
 		t.Errorf("got %q, %v", text, err)
 	}
 	s.await(1, "--recorded")
+}
+
+func TestUnderNohupAHangUpIsNotMindedAndAKickEndsTheProgramAllTheSame(t *testing.T) {
+	s := open(t)
+	r := s.runningAs(exec.Command("sh", "-c", `trap '' HUP; exec "$@"`, "sh", os.Args[0], "run", "--",
+		"sh", "-c", `trap 'echo term' TERM; trap 'exit 7' HUP; echo ready; while :; do sleep 0.01; done`))
+	r.await("ready")
+	r.cmd.Process.Signal(syscall.SIGHUP)
+	r.cmd.Process.Signal(syscall.SIGTERM)
+	r.await("term") // so the signal before it has come, too
+	s.do("kick", string(s.await(1, "--live")[0].ID))
+	if code := r.exit(); code != 7 {
+		t.Errorf("got exit code %d, want the program's, 7: it did not mind the hang-up", code)
+	}
 }
 
 func TestMuchOutputIsRecordedWhole(t *testing.T) {
