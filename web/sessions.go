@@ -140,15 +140,11 @@ func (s *server) kick(w http.ResponseWriter, r *http.Request) error {
 	if err := d.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
 		return bad("the body must be JSON such as {\"reason\": \"maintenance\"}: %w", err)
 	}
-	if len(body.Reason) > 1000 {
-		return bad("the reason is longer than 1000 bytes")
-	}
-	if err := s.Hub.Kick(r.Context(), sum.ID, who(r).Name, body.Reason); err != nil {
+	kicked, err := s.kickSession(r.Context(), &sum, who(r).Name, body.Reason)
+	if err != nil {
 		return err
 	}
-	s.Logger.Info("kicked", "session", sum.ID, "by", who(r).Name, "reason", body.Reason)
-	writeJSON(w, http.StatusOK, map[string]any{"id": sum.ID, "cause": session.Kicked, "by": who(r).Name,
-		"reason": body.Reason})
+	writeJSON(w, http.StatusOK, kicked)
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/switchboard-relay/switchboard/auth"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/socketio"
+	"github.com/switchboard-relay/switchboard/threeend"
 )
 
 // viewers are those who look on over Socket.IO, as the console does: namespace /console at /api/v1/socket.io/. They are
@@ -154,13 +155,14 @@ func (v *viewers) recheckOne(sock *socketio.Socket) {
 }
 
 func refusal(status int, err error) error {
-	return &socketio.ConnectError{Message: err.Error(), Data: failure{err.Error(), status}}
+	return &socketio.ConnectError{Message: err.Error(), Data: failure{Error: err.Error(), Status: status}}
 }
 
-// failure is an error as viewers get it.
+// failure is an error as viewers get it, and, without its status, whoever asks REST.
 type failure struct {
 	Error  string `json:"error"`
-	Status int    `json:"status"`
+	Status int    `json:"status,omitempty"`
+	*threeend.Answer
 }
 
 // greet tells the viewer where it is, before anything else.
@@ -210,7 +212,7 @@ func (v *viewer) failure(what string, err error) failure {
 	if status == http.StatusInternalServerError {
 		v.viewers.server.Logger.Error("a viewer's request failed", "request", what, "error", err)
 	}
-	return failure{err.Error(), status}
+	return failure{err.Error(), status, answerOf(err)}
 }
 
 // live begins or ends the live list.

@@ -32,6 +32,7 @@ import (
 type Options struct {
 	Hub     *hub.Hub
 	Rooms   *room.Rooms // nil: there are none
+	Sources Sources     // nil: none are configured
 	Auth    *auth.Auth
 	Version string
 	Node    string
@@ -65,6 +66,7 @@ type server struct {
 	alisViewers atomic.Int64
 	passes      *auth.Passes
 	intakes     intakes
+	openings    openings
 	life        context.Context // ends when the handler closes
 
 	onChange func(id session.ID, what string) // fixed after New
@@ -88,7 +90,7 @@ type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
 var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, screenRoutes, typeRoutes, passRoutes,
-	alisRoutes, segmentedRoutes, streamRoutes, roomRoutes, serverRoutes, loginRoutes, runRoutes}
+	alisRoutes, segmentedRoutes, streamRoutes, roomRoutes, serverRoutes, loginRoutes, runRoutes, sourceRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
@@ -107,6 +109,7 @@ type Handler struct {
 func (h *Handler) Close() error {
 	h.stop()
 	h.chores.Wait()
+	h.server.openings.close()
 	return h.server.viewers.close()
 }
 
@@ -315,6 +318,8 @@ func statusOf(err error) (int, error) {
 		return http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes: %s", tooLarge.Limit, less)
 	case errors.As(err, &request):
 		return http.StatusBadRequest, err
+	case sourceStatusOf(err) != 0:
+		return sourceStatusOf(err), err
 	case errors.Is(err, errNoToken), errors.Is(err, errNoSignIn), errors.Is(err, errPass):
 		return http.StatusUnauthorized, err
 	case errors.Is(err, errForeignPage), errors.Is(err, errForbidden):
@@ -349,7 +354,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func writeError(w http.ResponseWriter, status int, err error) {
-	writeJSON(w, status, map[string]string{"error": err.Error()})
+	writeJSON(w, status, failure{Error: err.Error(), Answer: answerOf(err)})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -1,0 +1,282 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/auth"
+	"github.com/switchboard-relay/switchboard/hub"
+	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/threeend"
+)
+
+// Sources are the three-end sources that are configured: programs that hold sessions and stream each when it is asked for.
+type Sources interface {
+	Status() []threeend.SourceStatus
+	// Open is the live session of a reference, which its source is asked for if it is not open. Until release it counts as
+	// looked at by one more. The errors are threeend's.
+	Open(ctx context.Context, ref threeend.Ref, by string) (s *hub.Session, release func(), err error)
+	// Kick has a source end one of its sessions, whether it is open here or not, and tells what the source said.
+	Kick(ctx context.Context, ref threeend.Ref, by, reason string) (threeend.Answer, error)
+}
+
+// sourceService is what the sessions of sources have as their service.
+const sourceService = "source"
+
+var sourceRoutes = []route{
+	{"GET /api/v1/sources", auth.Viewer, (*server).listSources},
+	{"POST /api/v1/sources/open", auth.Viewer, (*server).openSource},
+	{"POST /api/v1/sources/kick", auth.Operator, (*server).kickSource},
+}
+
+// errNoSources says that there is nothing to ask.
+var errNoSources = fmt.Errorf("%w: none is configured: add one below sources in the configuration", threeend.ErrNoSource)
+
+// sourcesStatus is what is known of all sources.
+func (s *server) sourcesStatus() []threeend.SourceStatus {
+	list := []threeend.SourceStatus{}
+	if s.Sources != nil {
+		list = append(list, s.Sources.Status()...)
+	}
+	return list
+}
+
+type sourceList struct {
+	Sources []threeend.SourceStatus `json:"sources"`
+}
+
+func (s *server) listSources(w http.ResponseWriter, _ *http.Request) error {
+	writeJSON(w, http.StatusOK, sourceList{s.sourcesStatus()})
+	return nil
+}
+
+// openStays is for how long who opened a session over REST counts as a viewer: meanwhile it begins to follow.
+const openStays = 10 * time.Second
+
+// openSource opens a source's session, or finds it open.
+func (s *server) openSource(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		Session string `json:"session"`
+	}
+	if err := readObject(w, r, &body, `{"session": "ssh:42"}`); err != nil {
+		return err
+	}
+	began := time.Now().UnixMicro()
+	opened, release, err := s.openRef(r.Context(), body.Session, who(r).Name)
+	if err != nil {
+		return err
+	}
+	s.openings.keep(opened.ID(), release)
+	status, sum := http.StatusOK, opened.Summary()
+	if sum.Start >= began {
+		status = http.StatusCreated
+	}
+	writeJSON(w, status, sum)
+	return nil
+}
+
+// openRef is the session that a text refers to.
+func (s *server) openRef(ctx context.Context, text, by string) (*hub.Session, func(), error) {
+	ref, err := threeend.ParseRef(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.Sources == nil {
+		return nil, nil, errNoSources
+	}
+	return s.Sources.Open(ctx, ref, by)
+}
+
+// kickSource has a source end one of its sessions, in the name of who asks.
+func (s *server) kickSource(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		Session string `json:"session"`
+		Reason  string `json:"reason"`
+	}
+	if err := readObject(w, r, &body, `{"session": "ssh:42", "reason": "maintenance"}`); err != nil {
+		return err
+	}
+	kicked, err := s.kickRef(r.Context(), body.Session, who(r).Name, body.Reason)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, kicked)
+	return nil
+}
+
+// refKicked is what a source answered to a kick of what a text refers to.
+type refKicked struct {
+	Session string `json:"session"`
+	threeend.Answer
+}
+
+func (s *server) kickRef(ctx context.Context, text, by, reason string) (k refKicked, err error) {
+	ref, err := threeend.ParseRef(text)
+	if err == nil {
+		err = checkReason(reason)
+	}
+	if err == nil && s.Sources == nil {
+		err = errNoSources
+	}
+	if err != nil {
+		return k, err
+	}
+	k.Session = ref.String()
+	k.Answer, err = s.Sources.Kick(ctx, ref, by, reason)
+	return k, err
+}
+
+// sessionKicked is how a kick of a session went; of a source's session, with what the source answered.
+type sessionKicked struct {
+	ID     session.ID    `json:"id"`
+	Cause  session.Cause `json:"cause"`
+	By     string        `json:"by"`
+	Reason string        `json:"reason"`
+	*threeend.Answer
+}
+
+// kickSession ends a live session. That of a source of this node is the source's to end.
+func (s *server) kickSession(ctx context.Context, sum *session.Summary, by, reason string) (k sessionKicked, err error) {
+	if err := checkReason(reason); err != nil {
+		return k, err
+	}
+	k = sessionKicked{ID: sum.ID, Cause: session.Kicked, By: by, Reason: reason}
+	ref, asked := s.refOf(sum)
+	if !asked {
+		err = s.Hub.Kick(ctx, sum.ID, by, reason)
+	} else if sum.State != session.Live {
+		err = hub.ErrNotLive
+	} else {
+		var answer threeend.Answer
+		answer, err = s.Sources.Kick(ctx, ref, by, reason)
+		k.Answer = &answer
+		if answer.Code != threeend.Kicked.Answer().Code {
+			k.Cause = session.Done
+		}
+	}
+	if err == nil {
+		s.Logger.Info("kicked", "session", sum.ID, "by", by, "reason", reason)
+	}
+	return k, err
+}
+
+// refOf is how a source of this node knows a session, if it is one of a source.
+func (s *server) refOf(sum *session.Summary) (ref threeend.Ref, is bool) {
+	if s.Sources == nil || sum.Service != sourceService || sum.ID.Node() != s.Node {
+		return ref, false
+	}
+	ref, err := threeend.ParseRef(sum.Listener + "/" + sum.Name)
+	return ref, err == nil
+}
+
+func checkReason(reason string) error {
+	if len(reason) > 1000 {
+		return bad("the reason is longer than 1000 bytes")
+	}
+	return nil
+}
+
+// readObject reads the body, one object of JSON such as the example.
+func readObject(w http.ResponseWriter, r *http.Request, into any, example string) error {
+	defer awaitBody(w)()
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return bad("the body must be JSON such as %s: %w", example, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return bad("the body goes on behind its JSON: it is one object")
+	}
+	return nil
+}
+
+// sourceStatusOf is the status that tells of an error of a source; 0 if it is none of those.
+func sourceStatusOf(err error) int {
+	var ambiguous *threeend.AmbiguousError
+	var over *threeend.OverError
+	switch {
+	case errors.Is(err, threeend.ErrBadRef):
+		return http.StatusBadRequest
+	case errors.Is(err, threeend.ErrNoSource):
+		return http.StatusNotFound
+	case errors.Is(err, threeend.ErrBusy):
+		return http.StatusServiceUnavailable
+	case errors.As(err, &ambiguous):
+		return http.StatusConflict
+	case errors.As(err, &over) && over.Asked:
+		return http.StatusNotFound
+	case over != nil:
+		return http.StatusBadGateway
+	}
+	return 0
+}
+
+// answerOf is what people are told where a source's session cannot be seen or kicked; nil for other errors.
+func answerOf(err error) *threeend.Answer {
+	var over *threeend.OverError
+	if errors.As(err, &over) {
+		return &over.Answer
+	}
+	return nil
+}
+
+// openings are the sessions that were opened over REST a moment ago, each held once.
+type openings struct {
+	mu   sync.Mutex
+	m    map[session.ID]*opening
+	over bool
+}
+
+type opening struct {
+	timer   *time.Timer
+	release func()
+}
+
+// keep releases a session in a while: later, if it is kept again.
+func (l *openings) keep(id session.ID, release func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		release()
+		return
+	}
+	if before := l.m[id]; before != nil && before.timer.Stop() {
+		before.timer.Reset(openStays)
+		release()
+		return
+	}
+	if l.m == nil {
+		l.m = map[session.ID]*opening{}
+	}
+	o := &opening{release: release}
+	l.m[id] = o
+	o.timer = time.AfterFunc(openStays, func() { l.end(id, o) })
+}
+
+func (l *openings) end(id session.ID, o *opening) {
+	l.mu.Lock()
+	if l.m[id] == o {
+		delete(l.m, id)
+	}
+	l.mu.Unlock()
+	o.release()
+}
+
+// close releases all of them.
+func (l *openings) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+	for _, o := range l.m {
+		if o.timer.Stop() {
+			o.release()
+		}
+	}
+	l.m = nil
+}
