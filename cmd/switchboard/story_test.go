@@ -285,7 +285,7 @@ func TestVerifyFindsAFlippedBitAndSaysWhere(t *testing.T) {
 	if err := os.WriteFile(file, damaged, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, out, said := runOnce(t, s.with("verify")...)
+	code, out, said := runOnce(t, "verify", s.conf.Data)
 	if code != exitFailed || !strings.Contains(said, "damaged places: 1") || !strings.Contains(out, "at byte ") ||
 		!strings.Contains(out, filepath.Base(file)) {
 		t.Errorf("got exit code %d, %q, %q; the session is %s", code, out, said, id)

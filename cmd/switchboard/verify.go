@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,12 +16,13 @@ import (
 
 // VerifyCmd checks the recordings of a data folder. It needs no server and disturbs none.
 type VerifyCmd struct {
-	Data string `type:"path" placeholder:"DIR" help:"The data folder ($SWITCHBOARD_DATA)."`
+	Data   string `type:"path" placeholder:"DIR" xor:"folder" help:"The data folder ($SWITCHBOARD_DATA)."`
+	Folder string `arg:"" optional:"" type:"path" name:"dir" xor:"folder" help:"The same."`
 }
 
 // Run prints each damaged place, and fails if there is any.
 func (c *VerifyCmd) Run(ctx context.Context, std *stdio) error {
-	dir := dataFolder(c.Data)
+	dir := dataFolder(cmp.Or(c.Data, c.Folder))
 	if _, err := os.Stat(filepath.Join(dir, "recordings")); errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("there are no recordings in %s: name a data folder with --data DIR", dir)
 	}
