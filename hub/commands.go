@@ -24,10 +24,10 @@ func (h *Hub) handleCommands() error {
 	if h.bus == nil {
 		return nil
 	}
-	verbs := map[string]func(context.Context, command) error{
-		"kick": func(ctx context.Context, c command) error { return h.Kick(ctx, c.ID, c.By, c.Reason) },
-		"type": func(ctx context.Context, c command) error { return h.Type(ctx, c.ID, c.By, c.Data) },
-		"send": func(ctx context.Context, c command) error { return h.Send(ctx, c.ID, c.By, c.Data) },
+	verbs := map[string]func(context.Context, command) ([]byte, error){
+		"kick": h.answerKick,
+		"type": func(ctx context.Context, c command) ([]byte, error) { return nil, h.Type(ctx, c.ID, c.By, c.Data) },
+		"send": func(ctx context.Context, c command) ([]byte, error) { return nil, h.Send(ctx, c.ID, c.By, c.Data) },
 	}
 	for verb, do := range verbs {
 		err := h.bus.Handle(verb, h.node, func(ctx context.Context, data []byte) ([]byte, error) {
@@ -38,7 +38,7 @@ func (h *Hub) handleCommands() error {
 			if c.ID.Node() != h.node {
 				return nil, ErrNotLive
 			}
-			return nil, do(ctx, c)
+			return do(ctx, c)
 		})
 		if err != nil {
 			return fmt.Errorf("bus: %w", err)
@@ -47,30 +47,27 @@ func (h *Hub) handleCommands() error {
 	return nil
 }
 
-func (h *Hub) kickRemote(ctx context.Context, id session.ID, by, reason string) error {
-	return h.ask(ctx, "kick", command{ID: id, By: by, Reason: reason})
-}
-
 func (h *Hub) sendRemote(ctx context.Context, id session.ID, by string, data []byte) error {
-	return h.ask(ctx, "send", command{ID: id, By: by, Data: data})
+	_, err := h.ask(ctx, "send", command{ID: id, By: by, Data: data})
+	return err
 }
 
 // ask sends a command to the node that the id names. A node that is not there has no live sessions.
-func (h *Hub) ask(ctx context.Context, verb string, c command) error {
+func (h *Hub) ask(ctx context.Context, verb string, c command) ([]byte, error) {
 	if h.bus == nil {
-		return ErrNotLive
+		return nil, ErrNotLive
 	}
-	_, err := h.bus.Request(ctx, c.ID.Node(), verb, session.JSON(c))
+	answer, err := h.bus.Request(ctx, c.ID.Node(), verb, session.JSON(c))
 	if err == nil {
-		return nil
+		return answer, nil
 	}
 	if errors.Is(err, bus.ErrNoNode) || err.Error() == ErrNotLive.Error() {
-		return ErrNotLive
+		return nil, ErrNotLive
 	}
 	for _, known := range []error{ErrCannotSend, ErrCannotType} {
 		if why, found := strings.CutPrefix(err.Error(), known.Error()); found { // of an error, its text alone travels
-			return fmt.Errorf("%w%s", known, why)
+			return nil, fmt.Errorf("%w%s", known, why)
 		}
 	}
-	return err
+	return nil, err
 }

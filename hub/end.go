@@ -21,6 +21,9 @@ func (s *Session) End(cause session.Cause, detail string) {
 // is what wakes those who wait in it, so a kick never waits behind a stuck write.
 func (s *Session) end(e session.End) {
 	e.Time = now()
+	if c, concludes := s.conn.(concluding); concludes {
+		c.Conclude(&e)
+	}
 	if !s.over.CompareAndSwap(nil, &e) {
 		return
 	}
@@ -38,6 +41,7 @@ func (s *Session) end(e session.End) {
 		if x.quiet != nil {
 			x.quiet.Stop()
 		}
+		x.attention.stop()
 		closers, x.closers = x.closers, nil
 		x.mu.Unlock()
 	}
@@ -51,6 +55,10 @@ func (s *Session) end(e session.End) {
 		s.awaitOwner()
 	}
 }
+
+// concluding is a connection that knows more of how its session ends than who ends it. It is asked before each end, of which
+// the first wins.
+type concluding interface{ Conclude(e *session.End) }
 
 // ownerLimit is how long after its end the owner of a session may go on recording what it sent last.
 const ownerLimit = 10 * time.Second

@@ -59,7 +59,16 @@ func (h *Hub) JoinIn(_ context.Context, id session.ID, by string, types bool) (l
 			return nil, err
 		}
 	}
-	return s.joinIn(by, types)
+	release, err := s.Keep()
+	if err != nil {
+		return nil, err
+	}
+	left, err := s.joinIn(by, types)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return func() { left(); release() }, nil
 }
 
 func (s *Session) joinIn(by string, types bool) (leave func(), err error) {

@@ -51,6 +51,9 @@ func (s *Session) keyboard() (*keyboard, error) {
 			return x.keyboard, nil
 		}
 	}
+	if c, says := s.conn.(Speechless); says {
+		return nil, fmt.Errorf("%w: %s", ErrCannotType, c.TakesNothing())
+	}
 	return nil, fmt.Errorf("%w: there is nothing in this session that takes it now", ErrCannotType)
 }
 
@@ -59,7 +62,8 @@ func (s *Session) keyboard() (*keyboard, error) {
 // ErrNotLive if the session is not live, and wraps ErrCannotType if it takes no typing now.
 func (h *Hub) Type(ctx context.Context, id session.ID, by string, data []byte) error {
 	if id.Node() != h.node {
-		return h.ask(ctx, "type", command{ID: id, By: by, Data: data})
+		_, err := h.ask(ctx, "type", command{ID: id, By: by, Data: data})
+		return err
 	}
 	s := h.live.get(id)
 	if s == nil || s.over.Load() != nil {

@@ -163,19 +163,6 @@ func (h *Hub) remove(ctx context.Context, sum session.Summary) error {
 	return h.index.Delete(ctx, sum.ID)
 }
 
-// Kick ends a live session on any node, as somebody's deed. ErrNotLive if it is not live.
-func (h *Hub) Kick(ctx context.Context, id session.ID, by, reason string) error {
-	if id.Node() != h.node {
-		return h.kickRemote(ctx, id, by, reason)
-	}
-	s := h.live.get(id)
-	if s == nil || s.over.Load() != nil {
-		return ErrNotLive
-	}
-	s.end(session.End{Cause: session.Kicked, By: by, Reason: reason})
-	return nil
-}
-
 // Send writes bytes to the far end of a live session, as somebody's deed: a note on the record says whose. The error is
 // ErrNotLive if it is not live, and wraps ErrCannotSend if it takes no such bytes now.
 func (h *Hub) Send(ctx context.Context, id session.ID, by string, data []byte) error {

@@ -113,8 +113,14 @@ func (s *Session) CloseWrite() error {
 	return s.conn.CloseWrite()
 }
 
+// Speechless is a connection whose far end takes nothing.
+type Speechless interface{ TakesNothing() (why string) }
+
 // sendNoted sends, and notes for whom. Only a Speaker knows whether it can, so that its note comes behind.
 func (s *Session) sendNoted(by string, p []byte) error {
+	if c, says := s.conn.(Speechless); says {
+		return fmt.Errorf("%w: %s", ErrCannotSend, c.TakesNothing())
+	}
 	if c, speaks := s.conn.(Speaker); speaks {
 		err := c.Speak(p)
 		if err == nil {

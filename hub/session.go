@@ -70,6 +70,9 @@ type extra struct {
 	keyboard *keyboard           // nil: nobody can type along
 	guests   guests              // with a mutex of its own
 	voice    *announce.Announcer // fixed after open; nil: nothing is announced
+
+	attention attention // with a mutex of its own
+	kick      KickFunc  // nil: a kick ends the session at once
 }
 
 func (s *Session) more() *extra {
@@ -172,7 +175,7 @@ func (s *Session) Summary() session.Summary {
 	sum.SentBytes += pending.Bytes
 	sum.SentEvents += pending.Messages
 	if e := s.over.Load(); e != nil {
-		sum.Cause, sum.By, sum.Reason, sum.Detail = e.Cause, e.By, e.Reason, e.Detail
+		sum.Cause, sum.By, sum.Reason, sum.Detail, sum.Code = e.Cause, e.By, e.Reason, e.Detail, e.Code
 	}
 	return sum
 }

@@ -16,13 +16,14 @@ import (
 )
 
 // schemaVersion is raised whenever the tables change; an index of another version is made anew.
-const schemaVersion = 4
+const schemaVersion = 5
 
 const schema = `
 CREATE TABLE session (
   id TEXT PRIMARY KEY, listener TEXT NOT NULL, service TEXT NOT NULL, transport TEXT NOT NULL, local TEXT NOT NULL,
   remote TEXT NOT NULL, name TEXT NOT NULL, folded_name TEXT NOT NULL, start INTEGER NOT NULL, record TEXT NOT NULL,
   terminal TEXT NOT NULL, telnet INTEGER NOT NULL, end INTEGER NOT NULL, cause TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
+  code INTEGER NOT NULL,
   received_bytes INTEGER NOT NULL, received_events INTEGER NOT NULL,
   sent_bytes INTEGER NOT NULL, sent_events INTEGER NOT NULL,
   events INTEGER NOT NULL, size INTEGER NOT NULL, pinned INTEGER NOT NULL
@@ -148,14 +149,14 @@ func (x *Index) Close() error {
 	return errors.Join(errs...)
 }
 
-const columns = `id, listener, service, transport, local, remote, name, start, record, terminal, telnet, end, cause, by, reason, detail,
+const columns = `id, listener, service, transport, local, remote, name, start, record, terminal, telnet, end, cause, by, reason, detail, code,
   received_bytes, received_events, sent_bytes, sent_events, events, size, pinned`
 
-const upsert = `INSERT INTO session (` + columns + `, folded_name) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+const upsert = `INSERT INTO session (` + columns + `, folded_name) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT (id) DO UPDATE SET listener = excluded.listener, service = excluded.service, transport = excluded.transport,
   local = excluded.local, remote = excluded.remote, name = excluded.name, folded_name = excluded.folded_name,
   start = excluded.start, record = excluded.record, terminal = excluded.terminal, telnet = excluded.telnet, end = excluded.end, cause = excluded.cause, by = excluded.by,
-  reason = excluded.reason, detail = excluded.detail, received_bytes = excluded.received_bytes,
+  reason = excluded.reason, detail = excluded.detail, code = excluded.code, received_bytes = excluded.received_bytes,
   received_events = excluded.received_events, sent_bytes = excluded.sent_bytes, sent_events = excluded.sent_events,
   events = excluded.events, size = excluded.size, pinned = max(pinned, excluded.pinned)`
 
@@ -174,7 +175,7 @@ func (x *Index) Add(ctx context.Context, sums []session.Summary) error {
 	for i := range sums {
 		s := &sums[i]
 		if _, err := st.ExecContext(ctx, s.ID, s.Listener, s.Service, s.Transport, s.Local, s.Remote, s.Name, s.Start,
-			s.Record, s.Terminal, s.Telnet, s.End, s.Cause, s.By, s.Reason, s.Detail, int64(s.ReceivedBytes), int64(s.ReceivedEvents),
+			s.Record, s.Terminal, s.Telnet, s.End, s.Cause, s.By, s.Reason, s.Detail, s.Code, int64(s.ReceivedBytes), int64(s.ReceivedEvents),
 			int64(s.SentBytes), int64(s.SentEvents), int64(s.Events), s.Size, s.Pinned,
 			strings.ToLower(s.Name)); err != nil {
 			return fmt.Errorf("session %s: %w", s.ID, err)
@@ -213,7 +214,7 @@ func (x *Index) query(ctx context.Context, q string, args ...any) ([]session.Sum
 	for rows.Next() {
 		s := session.Summary{State: session.Recorded}
 		if err := rows.Scan(&s.ID, &s.Listener, &s.Service, &s.Transport, &s.Local, &s.Remote, &s.Name, &s.Start,
-			&s.Record, &s.Terminal, &s.Telnet, &s.End, &s.Cause, &s.By, &s.Reason, &s.Detail, &s.ReceivedBytes, &s.ReceivedEvents,
+			&s.Record, &s.Terminal, &s.Telnet, &s.End, &s.Cause, &s.By, &s.Reason, &s.Detail, &s.Code, &s.ReceivedBytes, &s.ReceivedEvents,
 			&s.SentBytes, &s.SentEvents, &s.Events, &s.Size, &s.Pinned); err != nil {
 			return nil, err
 		}

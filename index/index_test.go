@@ -23,7 +23,7 @@ func openIndex(t *testing.T, path string) *Index {
 
 func sample(i int) session.Summary {
 	s := session.Summary{State: session.Recorded, End: int64(2000 + i), Cause: session.HungUp, By: "ann", Reason: "r",
-		Detail: "d", Events: 5, Size: 100,
+		Detail: "d", Code: 3, Events: 5, Size: 100,
 		Totals: session.Totals{ReceivedBytes: 1, ReceivedEvents: 2, SentBytes: 3, SentEvents: 4}}
 	s.Info = session.Info{ID: session.ID(fmt.Sprintf("%012d-n1", i)), Listener: "l", Service: "echo", Transport: "tcp",
 		Local: "a", Remote: fmt.Sprintf("10.0.0.%d:1", i),

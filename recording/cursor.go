@@ -61,15 +61,25 @@ func (c *Cursor) Close() {
 	if l == nil || c.mute {
 		return
 	}
+	if last := l.unwatch(); last != nil {
+		last()
+	}
+}
+
+// unwatch takes a watcher away, and returns what is to be called if it was the last.
+func (l *Log) unwatch() func() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.watchers.Add(-1)
-	if l.watchers.Load() == 0 && !l.recorded() {
+	if l.watchers.Add(-1) > 0 {
+		return nil
+	}
+	if !l.recorded() {
 		for len(l.pending) > 0 {
 			l.dropKept()
 		}
 		l.pending = nil
 	}
+	return l.seldom().unwatched
 }
 
 // Seek makes number the next event to be read.

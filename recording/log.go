@@ -81,6 +81,7 @@ type rare struct {
 	dead      error            // why nothing is recorded any more; OnFailure is end
 	part      *segment         // the session's own file while it lives, if the journal was shortened
 	done      *session.Summary // the file is complete, but perhaps not durable; owned by the sealer
+	unwatched func()           // see OnUnwatched
 }
 
 var nothingRare rare
@@ -441,6 +442,14 @@ func (l *Log) LastActivity(k session.Kind) int64 {
 		return l.sent
 	}
 	return l.received
+}
+
+// OnUnwatched has f called each time that the last of the cursors which count as watchers is closed, under no lock of l. f must
+// not wait; nil ends that.
+func (l *Log) OnUnwatched(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.needRare().unwatched = f
 }
 
 // Watchers is how many cursors are open.

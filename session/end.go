@@ -44,6 +44,7 @@ type End struct {
 	Reason string `json:"reason,omitempty"` // what that person gave as reason
 	Detail string `json:"detail,omitempty"` // the error behind the cause, for people
 	Exit   *int   `json:"exit,omitempty"`   // of the program whose terminal it was: its exit status, if that is known
+	Code   int    `json:"code,omitempty"`   // of a three-end source's session: 3, it was kicked there, or 5; see package threeend
 }
 
 // Error makes an End usable as the cause of a cancelled context.

@@ -149,6 +149,7 @@ type Summary struct {
 	By     string `json:"by,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	Detail string `json:"detail,omitempty"`
+	Code   int    `json:"code,omitempty"` // see End
 	Totals
 	Events   uint64 `json:"events"`   // events in all, of every kind
 	Watchers int    `json:"watchers"` // watching now
@@ -158,7 +159,7 @@ type Summary struct {
 
 // SetEnd fills in how the session ended.
 func (s *Summary) SetEnd(e End) {
-	s.State, s.End, s.Cause, s.By, s.Reason, s.Detail = Recorded, e.Time, e.Cause, e.By, e.Reason, e.Detail
+	s.State, s.End, s.Cause, s.By, s.Reason, s.Detail, s.Code = Recorded, e.Time, e.Cause, e.By, e.Reason, e.Detail, e.Code
 }
 
 // Missing is the data of a Gap event.

@@ -209,7 +209,7 @@ func (w *watching) closedBefore(ctx context.Context, moved bool) bool {
 	if err != nil || sum.State == session.Live || moved && w.pos.number < sum.Events {
 		return false
 	}
-	w.end = session.End{Time: sum.End, Cause: sum.Cause, By: sum.By, Reason: sum.Reason, Detail: sum.Detail}
+	w.end = session.End{Time: sum.End, Cause: sum.Cause, By: sum.By, Reason: sum.Reason, Detail: sum.Detail, Code: sum.Code}
 	ev := session.Event{Number: sum.Events, Time: sum.End, Kind: session.Closed, Data: session.JSON(w.end)}
 	return w.show(ev) == nil
 }
