@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +27,6 @@ const (
 	alisViewers = 1000      // at once
 	alisBehind  = 256 << 10 // bytes that may wait for a viewer; one who has more is drawn the screen anew
 	alisPing    = 30 * time.Second
-	alisLook    = 20 * time.Millisecond
 	alisStuck   = time.Minute // for one who takes nothing
 	alisLinger  = time.Second // before the end: the player drops what it has not shown by then
 )
@@ -40,10 +37,7 @@ const (
 	alisNoEntry = 4030
 )
 
-var (
-	errViewerGone  = errors.New("the viewer has gone")
-	errViewerStuck = errors.New("the viewer takes nothing")
-)
+var errViewerGone = errors.New("the viewer has gone")
 
 // alis sends what a session's terminal shows, as it comes, to asciinema's player.
 func (s *server) alis(w http.ResponseWriter, r *http.Request) error {
@@ -141,7 +135,7 @@ func (v *alisViewer) part(ctx context.Context, err error) {
 		v.ws.CloseWith(alisNoEntry, "You may not look at this any more")
 	case errors.Is(err, io.EOF):
 		v.ws.CloseWith(alisOver, "The session has ended")
-	case errors.Is(cause, errViewerGone), errors.Is(err, errViewerStuck):
+	case errors.Is(cause, errViewerGone), errors.Is(err, hub.ErrStuck):
 		v.ws.Close()
 	case cause != nil:
 		v.ws.CloseWith(transport.CloseGoingAway, "")
@@ -160,114 +154,29 @@ func (v *alisViewer) run(ctx context.Context) error {
 		v.frames = transport.AppendFrame(v.frames, transport.OpBinary, message)
 		return nil
 	})
-	next, err := v.begin(ctx)
-	for err == nil {
-		next, err = v.follow(ctx, next)
-	}
-	if !errors.Is(err, io.EOF) {
+	look := hub.Look{Hub: v.server.Hub, Session: v.sum, To: v, Behind: alisBehind, Stuck: alisStuck, Whole: v.whole, Due: v.await,
+		Rest: v.server.pace.rest}
+	if err := look.Run(ctx); !errors.Is(err, io.EOF) {
 		return err
 	}
 	if err := sleep(ctx, alisLinger); err != nil {
 		return err
 	}
 	v.alis.End()
-	if err := v.push(); err != nil {
+	if err := v.Push(); err != nil {
 		return err
 	}
 	return io.EOF
 }
 
-// begin sends the first screen, and returns the number of the first event that follows.
-func (v *alisViewer) begin(ctx context.Context) (uint64, error) {
-	if v.whole {
-		v.alis.Join(firstSize(&v.sum), v.sum.Start, nil)
-		return 1, v.push()
-	}
-	return v.draw(ctx, math.MaxUint64)
-}
+// Screen is for hub.Look, as the others are.
+func (v *alisViewer) Screen(size session.Size, at int64, data []byte) { v.alis.Join(size, at, data) }
 
-// draw sends the screen behind an event, or now. One that nobody knows begins blank.
-func (v *alisViewer) draw(ctx context.Context, number uint64) (next uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, screenLimit)
-	defer cancel()
-	shown, err := v.server.Hub.Screen(ctx, v.sum.ID, number)
-	if errors.Is(err, hub.ErrNoScreen) {
-		v.alis.Join(firstSize(&v.sum), time.Now().UnixMicro(), nil)
-		return 1, v.push()
-	}
-	if err != nil {
-		return 0, err
-	}
-	at := shown.Time
-	if v.sum.State == session.Live {
-		at = max(at, time.Now().UnixMicro()) // what comes is not to wait for as long as nothing came
-	}
-	v.alis.Join(shown.Size, at, shown.Data)
-	return shown.Number + 1, v.push()
-}
+// Event adds what an event shows.
+func (v *alisViewer) Event(e session.Event) { v.alis.Event(e) }
 
-// redraw sends the screen behind a resize: how lines break anew is not the same everywhere. If that cannot be told, the viewer makes
-// do with the size.
-func (v *alisViewer) redraw(ctx context.Context, e session.Event) {
-	ctx, cancel := context.WithTimeout(ctx, screenLimit)
-	defer cancel()
-	shown, err := v.server.Hub.Screen(ctx, v.sum.ID, e.Number)
-	if err != nil || shown.Number != e.Number {
-		v.alis.Event(e)
-		return
-	}
-	v.alis.Join(shown.Size, e.Time, shown.Data)
-}
-
-// follow sends events until the viewer must be drawn the screen anew, and returns the number of the first that follows then.
-func (v *alisViewer) follow(ctx context.Context, from uint64) (uint64, error) {
-	events, err := v.server.Hub.Events(ctx, v.sum.ID, from)
-	if err != nil {
-		return 0, err
-	}
-	events.Bare()
-	defer events.Close()
-	for {
-		batch, err := events.Next(ctx)
-		if err != nil {
-			return 0, err
-		}
-		if err := v.sendAll(ctx, batch); err != nil {
-			return 0, err
-		}
-		if err := v.server.pace.rest(ctx); err != nil {
-			return 0, err
-		}
-		behind, err := v.catchUp(ctx)
-		if err != nil {
-			return 0, err
-		}
-		if behind && !v.whole {
-			return v.draw(ctx, math.MaxUint64)
-		}
-	}
-}
-
-func (v *alisViewer) sendAll(ctx context.Context, batch []session.Event) error {
-	for i, e := range batch {
-		if v.whole {
-			if err := v.await(ctx, e.Time); err != nil {
-				return err
-			}
-		}
-		switch {
-		case e.Kind != session.Resized:
-			v.alis.Event(e)
-		case v.whole || !hasResize(batch[i+1:]):
-			v.redraw(ctx, e)
-		}
-	}
-	return v.push()
-}
-
-func hasResize(batch []session.Event) bool {
-	return slices.ContainsFunc(batch, func(e session.Event) bool { return e.Kind == session.Resized })
-}
+// Waiting is how many bytes the viewer has not taken.
+func (v *alisViewer) Waiting() int { return v.ws.Waiting() }
 
 // await waits until an event of a time is due, for a viewer who sees it all in its own time.
 func (v *alisViewer) await(ctx context.Context, at int64) error {
@@ -275,13 +184,14 @@ func (v *alisViewer) await(ctx context.Context, at int64) error {
 	if left <= 0 {
 		return nil
 	}
-	if err := v.push(); err != nil {
+	if err := v.Push(); err != nil {
 		return err
 	}
 	return sleep(ctx, left)
 }
 
-func (v *alisViewer) push() error {
+// Push sends what there is.
+func (v *alisViewer) Push() error {
 	if len(v.frames) == 0 {
 		return nil
 	}
@@ -291,26 +201,6 @@ func (v *alisViewer) push() error {
 		v.frames = nil
 	}
 	return err
-}
-
-// catchUp waits while much waits for the viewer, and reports whether it had to.
-func (v *alisViewer) catchUp(ctx context.Context) (behind bool, err error) {
-	if v.ws.Waiting() <= alisBehind {
-		return false, nil
-	}
-	least, since := v.ws.Waiting(), time.Now()
-	for least > 0 {
-		if err := sleep(ctx, alisLook); err != nil {
-			return true, err
-		}
-		switch waiting := v.ws.Waiting(); {
-		case waiting < least:
-			least, since = waiting, time.Now()
-		case time.Since(since) > alisStuck:
-			return true, errViewerStuck
-		}
-	}
-	return true, nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

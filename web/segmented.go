@@ -10,8 +10,8 @@ import (
 
 	"github.com/switchboard-relay/switchboard/auth"
 	"github.com/switchboard-relay/switchboard/export"
+	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/session"
-	"github.com/switchboard-relay/switchboard/terminal"
 )
 
 const (
@@ -60,22 +60,12 @@ func (s *server) segments(ctx context.Context, r *http.Request) (*segmented, err
 	if err != nil {
 		return nil, err
 	}
-	g.Start, g.Duration, g.Size = sum.Start, max(sum.End-sum.Start, 0), firstSize(&sum)
+	g.Start, g.Duration, g.Size = sum.Start, max(sum.End-sum.Start, 0), hub.FirstSize(&sum)
 	g.Begin(0, sum.Start)
 	for _, p := range places {
 		g.Begin(p.Number, p.Time)
 	}
 	return g, nil
-}
-
-// firstSize is that of the session's terminal at first.
-func firstSize(sum *session.Summary) session.Size {
-	size, ok := session.ParseSize(sum.Terminal)
-	if !ok {
-		size = session.DefaultSize
-	}
-	size.Cols, size.Rows = terminal.New(size.Cols, size.Rows).Size()
-	return size
 }
 
 // segmentIndex answers with where the segments are.
