@@ -1,10 +1,12 @@
-import type { Hit } from './types';
+import type { Answer, Hit } from './types';
 
 /** What a request came to, when it was no success. Status 0 means that the server was not reached. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** What viewers of a source's session are told of it. */
+    readonly answer?: Answer,
   ) {
     super(message);
     this.name = 'ApiError';
@@ -28,13 +30,13 @@ async function request(method: string, path: string, body?: BodyInit, signal?: A
   }
   if (response.ok) return response;
   if (response.status === 401 && path !== '/login') onSignedOut();
-  let message = response.statusText;
+  let said: { error?: string } & Partial<Answer> = {};
   try {
-    message = ((await response.json()) as { error: string }).error;
+    said = (await response.json()) as typeof said;
   } catch {
     // An answer of a proxy in between: its status is all there is to say.
   }
-  throw new ApiError(response.status, message);
+  throw new ApiError(response.status, said.error ?? response.statusText, said.code ? (said as Answer) : undefined);
 }
 
 async function json<T>(asked: Promise<Response>): Promise<T> {
@@ -57,8 +59,8 @@ export const api = {
     });
   },
   get: <T>(path: string, signal?: AbortSignal) => json<T>(request('GET', path, undefined, signal)),
-  post: <T>(path: string, value?: unknown) =>
-    json<T>(request('POST', path, value === undefined ? undefined : JSON.stringify(value))),
+  post: <T>(path: string, value?: unknown, signal?: AbortSignal) =>
+    json<T>(request('POST', path, value === undefined ? undefined : JSON.stringify(value), signal)),
   /** Posts bytes as they are. */
   postBytes: <T>(path: string, bytes: Uint8Array<ArrayBuffer>) => json<T>(request('POST', path, bytes)),
   /** Posts JSON that is said to be JSON, where bytes would be taken as well. */

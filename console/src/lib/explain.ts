@@ -1,10 +1,12 @@
 import { ApiError } from './api';
 import { i18n } from './i18n.svelte';
+import { sourceTrouble } from './sources';
 
 /** An error in the page's language: what happened and what to do. The server's own words, which are English, follow. */
 export function explain(error: unknown): string {
   const w = i18n.w.errors;
   if (!(error instanceof ApiError)) return w.program(error instanceof Error ? error.message : String(error));
+  if (error.answer) return sourceTrouble(error);
   const known: Record<number, string> = {
     0: w.unreachable,
     401: w.signedOut,

@@ -7,6 +7,7 @@ import * as recordings from '../words/recordings';
 import * as rooms from '../words/rooms';
 import * as server from '../words/server';
 import * as session from '../words/session';
+import * as sources from '../words/sources';
 import * as wall from '../words/wall';
 import { store, stored } from './stored';
 
@@ -23,6 +24,7 @@ const all = {
     rooms: rooms.en,
     server: server.en,
     session: session.en,
+    sources: sources.en,
     wall: wall.en,
   },
   zh: {
@@ -35,6 +37,7 @@ const all = {
     rooms: rooms.zh,
     server: server.zh,
     session: session.zh,
+    sources: sources.zh,
     wall: wall.zh,
   },
 };

@@ -12,6 +12,8 @@ export interface From {
   back?: { events?: number; bytes?: number };
   /** Instead of back: begin with what the terminal shows at that place. */
   screen?: boolean;
+  /** The number of the last event that is wanted. */
+  to?: number;
   /** Wait for what comes while the session lives; true if not given. */
   follow?: boolean;
   /** At least so many ms between batches. */
@@ -122,8 +124,8 @@ export class EventStream {
 
   /** What has not come of what was asked for. */
   private get rest(): object {
-    const { follow, pace, window, screen } = this.place;
-    const how = { follow, pace, window };
+    const { to, follow, pace, window, screen } = this.place;
+    const how = { to, follow, pace, window };
     if (!this.first) return this.place;
     if (screen) return { from: this.last ? this.last + 1 : this.first, screen, ...how };
     return this.last ? { from: this.last, skip: this.count, ...how } : { from: this.first, ...how };

@@ -36,6 +36,8 @@ export interface Session {
   by?: string;
   reason?: string;
   detail?: string;
+  /** How a source's session ended: 3 or 5. */
+  code?: number;
   received_bytes: number;
   received_events: number;
   sent_bytes: number;
@@ -130,6 +132,38 @@ export interface Listener {
   accepted: number;
   refused: number;
   refusals?: Record<string, number>;
+}
+
+/** What a source says at a session's end, or to a kick. */
+export interface Answer {
+  /** 3: it was ended by a kick; 5: it is over, or there is none. */
+  code: number;
+  message: string;
+  meaning: string;
+}
+
+/** A program that holds sessions, and streams one when it is asked to. */
+export interface Source {
+  name: string;
+  kinds: SourceKind[];
+  /** Open now, and at most. */
+  sessions: number;
+  max: number;
+  opened: number;
+  failed: number;
+  kicks: number;
+}
+
+/** A kind of operation of a source, and its address. */
+export interface SourceKind {
+  kind: string;
+  address: string;
+  state: 'untried' | 'reachable' | 'unreachable';
+  since?: number;
+  checked?: number;
+  sessions: number;
+  last_error?: string;
+  last_error_at?: number;
 }
 
 export interface Stats {

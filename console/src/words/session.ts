@@ -58,6 +58,12 @@ export const en = {
     stop: 'Stop',
     refused: (why: string) => `You do not type along. ${why}`,
   },
+  strip: {
+    label: 'Typed',
+    show: 'Show what is typed',
+    hide: 'Hide what is typed',
+    none: 'nothing yet',
+  },
   people: {
     label: 'Who looks on',
     looks: (who: string) => `${who} looks on`,
@@ -225,6 +231,12 @@ export const zh: typeof en = {
     rests: '按键现在归页面使用，点击屏幕继续输入。',
     stop: '停止',
     refused: (why) => `未能协同输入。${why}`,
+  },
+  strip: {
+    label: '输入',
+    show: '显示输入的内容',
+    hide: '隐藏输入的内容',
+    none: '尚无输入',
   },
   people: {
     label: '旁观者',
