@@ -39,13 +39,15 @@ export function open(ref: Ref, signal?: AbortSignal): Promise<Session> {
 /** A code and its meaning in the language of the page, as viewers are told it. */
 export function told(code: number): string {
   const w = i18n.w.sources;
-  return `${w.over} ${w.code(code, w.meanings[code] ?? '')}`;
+  return w.told(code, w.meanings[code] ?? '');
 }
 
 /** Why a source's session was not opened, or kicked: what viewers are told, what happened, and what to do. */
 export function sourceTrouble(error: ApiError): string {
   const { check } = i18n.w.sources;
   const server = i18n.w.errors.server(error.message);
-  if (error.answer) return `${told(error.answer.code)} ${error.status === 404 ? check.id : `${check.source} ${server}`}`;
-  return `${error.status === 404 ? check.kind : check.busy} ${server}`;
+  const parts = error.answer
+    ? [told(error.answer.code), ...(error.status === 404 ? [check.id] : [check.source, server])]
+    : [error.status === 404 ? check.kind : check.busy, server];
+  return parts.join(i18n.language === 'zh' ? '' : ' ');
 }

@@ -30,8 +30,7 @@ export const en = {
   recordingsOf: (name: string) => `Recordings of ${name}`,
   copyAddress: (address: string) => `Copy the address ${address}`,
   /** What viewers are told when a source's session ends. */
-  over: 'The session has ended!',
-  code: (n: number, meaning: string) => `Code ${n}: ${meaning}`,
+  told: (code: number, meaning: string) => `The session has ended! Code ${code}: ${meaning}.`,
   meanings: {
     3: 'the session was ended by a kick',
     5: 'the session is over, or there is no such session',
@@ -81,8 +80,7 @@ export const zh: typeof en = {
   recordings: '录像',
   recordingsOf: (name) => `${name} 的录像`,
   copyAddress: (address) => `复制地址 ${address}`,
-  over: '会话已结束！',
-  code: (n, meaning) => `代码 ${n}：${meaning}`,
+  told: (code, meaning) => `会话已结束！代码 ${code}：${meaning}。`,
   meanings: { 3: '被踢出', 5: '会话已结束或不存在' },
   again: '再次打开',
   kick: {
