@@ -46,6 +46,7 @@ type commands struct {
 	Unpin   UnpinCmd   `cmd:"" help:"Let retention remove recordings again."`
 	Rm      RmCmd      `cmd:"" help:"Remove recordings."`
 	Connect ConnectCmd `cmd:"" help:"Connect to a listener as a client, and again when the connection breaks."`
+	Source  SourceCmd  `cmd:"" help:"Be a source of sessions, for trying the three ends out."`
 	Verify  VerifyCmd  `cmd:"" help:"Check every recording of a data folder for damage."`
 	Version VersionCmd `cmd:"" help:"Print the version."`
 

@@ -17,7 +17,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/switchboard-relay/switchboard/announce"
-	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
 	"github.com/switchboard-relay/switchboard/web"
 )
@@ -64,11 +63,8 @@ func (c *RunCmd) Run(ctx context.Context, std *stdio) error {
 	if len(command) == 0 {
 		return badUsage("which program is to run? As in: switchboard run -- bash")
 	}
-	if _, err := exec.LookPath(command[0]); err != nil {
-		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
-			return &exitError{exitNotFound, fmt.Errorf("there is no program %s", command[0])}
-		}
-		return &exitError{exitNotStart, fmt.Errorf("%s cannot be started: %w", command[0], err)}
+	if err := findProgram(command[0]); err != nil {
+		return err
 	}
 	r := &runner{std: std, typed: asTerminal(std.in), shown: asTerminal(std.out), record: !c.NoInput, strict: c.Strict}
 	r.cols, r.rows = r.size()
@@ -78,8 +74,9 @@ func (c *RunCmd) Run(ctx context.Context, std *stdio) error {
 	hello := newHello(command)
 	hello.Name = cmp.Or(c.Name, hello.Name)
 	hello.Size = fmt.Sprintf("%dx%d", r.cols, r.rows)
-	r.uplink = newUplink(c.serverFlags, hello, r)
-	id, err := r.uplink.begin(ctx)
+	link := newUplink(c.serverFlags, hello, r)
+	r.uplink = link
+	id, err := link.begin(ctx)
 	var usage usageError
 	if errors.As(err, &usage) {
 		return err
@@ -90,7 +87,19 @@ func (c *RunCmd) Run(ctx context.Context, std *stdio) error {
 	if asTerminal(std.err) != nil {
 		std.note("recorded as %s", id.Short())
 	}
-	return r.run(ctx, command, id)
+	return r.run(ctx, command, append(os.Environ(), "SWITCHBOARD_SESSION="+string(id)))
+}
+
+// findProgram says why a program cannot be run, before anything is begun for it.
+func findProgram(name string) error {
+	_, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist):
+		return &exitError{exitNotFound, fmt.Errorf("there is no program %s", name)}
+	}
+	return &exitError{exitNotStart, fmt.Errorf("%s cannot be started: %w", name, err)}
 }
 
 // newHello says who runs what, and nothing more: not the environment.
@@ -109,14 +118,23 @@ func newHello(command []string) web.RunHello {
 	return h
 }
 
-// runner is a program in a terminal, between the person's own terminal, if there is one, and the server.
+// onlooker is told what passes in a program's terminal.
+type onlooker interface {
+	run() // has it told, until end
+	output(p []byte)
+	input(p []byte)
+	resize(size string)
+	end(how string) // the last, of a program that has ended
+}
+
+// runner is a program in a terminal, between the person's own terminal, if there is one, and an onlooker.
 type runner struct {
 	std     *stdio
 	typed   *os.File // the terminal at which is typed; nil: what comes is no typing
 	shown   *os.File // the terminal that shows; nil: a file or a pipe
 	record  bool     // what is typed
 	strict  bool
-	uplink  *uplink
+	uplink  onlooker
 	program *transport.PTY
 
 	cols, rows int // owned by run
@@ -138,8 +156,7 @@ func (r *runner) size() (cols, rows int) {
 	return 80, 24
 }
 
-func (r *runner) run(ctx context.Context, command []string, id session.ID) error {
-	env := append(os.Environ(), "SWITCHBOARD_SESSION="+string(id))
+func (r *runner) run(ctx context.Context, command, env []string) error {
 	if os.Getenv("TERM") == "" {
 		env = append(env, "TERM=xterm-256color")
 	}
