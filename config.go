@@ -17,6 +17,7 @@ type Config struct {
 	Limits    LimitsConfig     `yaml:"limits"`
 	Rooms     []RoomConfig     `yaml:"rooms"` // those that are to be other than the default
 	Listeners []ListenerConfig `yaml:"listeners"`
+	Sources   []SourceConfig   `yaml:"sources"` // programs that stream their sessions when they are asked to
 }
 
 // RoomConfig is a room: how bytes and events become each other in it, what it says by itself, and what it remembers. A room
@@ -195,6 +196,20 @@ listeners:
   #   idle: 2h                    # silence that ends a session; default: never
   #   record: on                  # on; strict: bytes pass on only once they are on disk; off
   #   on_failure: continue        # if recording fails: continue (the gap is marked) or end
+
+# A source is a program that holds sessions and streams each when somebody wants to see it. Take the comment signs
+# away, then: switchboard source
+#
+# sources:
+#   - name: plant
+#     kinds: {ssh: 127.0.0.1:7001}    # each kind of session has an address; its sessions are ssh:ID, or plant/ssh:ID
+#     answer_timeout: 5s              # connecting and the first frame or control, together
+#     linger: 1s                      # how long a connection outlives its last viewer
+#     max_sessions: 1000              # open at once
+#     max_dials: 64                   # connections that are being made at once; more wait their turn
+#     retry: 1m                       # the most between attempts to reach an address that could not be; 0s: none
+#     record: on                      # on, strict or off
+#     terminal: 80x24                 # until the source says how large it is
 `
 
 // DefaultConfig is the configuration that runs when there is none.

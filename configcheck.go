@@ -55,6 +55,7 @@ func (c *checker) config(conf *Config) {
 	}
 	c.webAddresses(conf)
 	c.roomsAreUsed(conf)
+	c.sources(conf)
 }
 
 // isShared reports whether more than one listener may have an address: those of a free port, and those of HTTP, whose

@@ -24,6 +24,7 @@ import (
 	"github.com/switchboard-relay/switchboard/index"
 	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/room"
+	"github.com/switchboard-relay/switchboard/service/source"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/web"
 )
@@ -44,6 +45,8 @@ type Switchboard struct {
 	auth  *auth.Auth
 	token string // the administrator's
 	web   *web.Handler
+
+	sources *source.Sources
 
 	retention hub.Retention
 
@@ -96,6 +99,9 @@ func New(conf Config, options ...Option) (_ *Switchboard, err error) {
 	if err := sb.openLines(sb.conf.Listeners); err != nil {
 		return nil, err
 	}
+	if err := sb.sources.Configure(sourceConfigs(sb.conf.Sources)); err != nil {
+		return nil, err
+	}
 	return sb, sb.writeServerFile()
 }
 
@@ -138,6 +144,7 @@ func (sb *Switchboard) openData() error {
 	if err != nil {
 		return err
 	}
+	sb.sources = source.New(sb.hub, sb.logger)
 	if sb.indexComplete.Store(sb.index.Complete()); !sb.index.Complete() {
 		ctx, cancel := context.WithCancel(context.Background())
 		sb.stopIndexing = cancel
@@ -216,7 +223,7 @@ func (sb *Switchboard) openHTTP() error {
 	most, _ := ParseSize(cmp.Or(sb.conf.HTTP.MaxImport, defaultMaxImport))
 	opt := web.Options{Hub: sb.hub, MaxImport: most, Rooms: sb.rooms, Auth: sb.auth, Version: sb.version, Node: sb.node,
 		Data: sb.conf.Data, Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger, Retention: sb.retention,
-		Seal: sb.token}
+		Seal: sb.token, Sources: sb.sources}
 	if sb.conf.HTTP.HasConsole() {
 		opt.Secret = sb.token
 	}
@@ -312,6 +319,9 @@ func (sb *Switchboard) Close() error {
 		if err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if sb.sources != nil {
+		sb.sources.Close()
 	}
 	if sb.hub != nil {
 		try(sb.hub.Shutdown(ctx))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -47,6 +48,9 @@ func explain(w io.Writer, conf switchboard.Config) {
 		cmp.Or(r.Journal, "1GiB"))
 	fmt.Fprintf(w, "Retention    age %s, size %s\n", cmp.Or(r.Retention.MaxAge, "unlimited"),
 		cmp.Or(r.Retention.MaxSize, "unlimited"))
+	for _, s := range conf.Sources {
+		explainSource(w, &s)
+	}
 	for _, l := range conf.Listeners {
 		over, _, _ := strings.Cut(l.Listen, ":")
 		fmt.Fprintf(w, "\n%s\n  listens on %s and runs %s\n", l.Name, l.Listen, describe(l.Service, over))
@@ -72,6 +76,23 @@ func explain(w io.Writer, conf switchboard.Config) {
 		}
 		fmt.Fprintf(w, "  silence ends a session after: %s; sessions at once: %s\n", cmp.Or(l.Idle, "never"), limit)
 	}
+}
+
+// explainSource writes where a source has its sessions, and how they are treated.
+func explainSource(w io.Writer, s *switchboard.SourceConfig) {
+	fmt.Fprintf(w, "\n%s\n  a source, asked for a session when somebody wants to see it\n", s.Name)
+	for _, kind := range slices.Sorted(maps.Keys(s.Kinds)) {
+		fmt.Fprintf(w, "  %s:ID at %s\n", kind, s.Kinds[kind])
+	}
+	fmt.Fprintf(w, "  answers within %s; a connection outlives its last viewer by %s\n", s.AnswerTimeout, s.Linger)
+	fmt.Fprintf(w, "  sessions at once: %d; connections being made at once: %d\n", s.MaxSessions, s.MaxDials)
+	retry := "not tried until somebody asks for a session"
+	if d, _ := switchboard.ParseDuration(s.Retry); d > 0 {
+		retry = "tried after 1s, then less and less often, to every " + s.Retry
+	}
+	fmt.Fprintf(w, "  an address that cannot be reached is %s\n", retry)
+	onFailure := cmp.Or(s.OnFailure, map[bool]string{true: "end", false: "continue"}[s.Record == "strict"])
+	fmt.Fprintf(w, "  recording %s; if it fails: %s; a terminal of %s until it says otherwise\n", cmp.Or(s.Record, "on"), onFailure, s.Terminal)
 }
 
 // explainTerminal writes how sessions with a terminal are shown, and who is at one told of company.

@@ -132,7 +132,11 @@ func (c *ServeCmd) printWelcome(w io.Writer, sb *switchboard.Switchboard) {
 	fmt.Fprintf(w, "Switchboard %s, node %s\n\nListeners\n", version(), sb.Hub().Node())
 	var rows [][]string
 	for _, l := range sb.Hub().Listeners() {
-		rows = append(rows, []string{l.Name, listenerURL(sb, &l), describe(l.Service, l.Transport)})
+		at := l.Address
+		if l.Service != "source" { // which listens nowhere
+			at = listenerURL(sb, &l)
+		}
+		rows = append(rows, []string{l.Name, at, describe(l.Service, l.Transport)})
 	}
 	if len(rows) == 0 {
 		fmt.Fprintln(w, "  none: the configuration has no listeners")
@@ -206,6 +210,8 @@ func describe(service, over string) string {
 		return "relay: to its upstream and back"
 	case "bastion":
 		return "bastion: SSH to its targets and back"
+	case "source":
+		return "source: asked for a session when somebody wants to see it"
 	}
 	return service
 }
