@@ -98,14 +98,12 @@ func (a *address) learn(err error) {
 	}
 }
 
-// complain takes down why there was no answer.
+// complain takes down why there was no answer; source.mu is held.
 func (a *address) complain(err error) {
 	var over *threeend.OverError
 	if !errors.As(err, &over) || over.Asked {
 		return
 	}
-	a.source.mu.Lock()
-	defer a.source.mu.Unlock()
 	a.status.LastError, a.status.LastErrorAt = over.Err.Error(), time.Now().UnixMicro()
 }
 

@@ -108,6 +108,8 @@ func (src *source) unanswered(k *kick, a *address, err error, r *kickReader, lim
 		return err
 	}
 	failure, _ := overError(k.ref, err, &r.parser, limit)
+	src.mu.Lock()
+	defer src.mu.Unlock()
 	a.complain(failure)
 	return failure
 }

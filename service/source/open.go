@@ -222,6 +222,7 @@ func (v *view) fail(err error, by string) {
 	v.err = failure
 	if !abandoned {
 		src.failed++
+		v.address.complain(failure)
 	}
 	src.mu.Unlock()
 	close(v.ready)
@@ -229,7 +230,6 @@ func (v *view) fail(err error, by string) {
 	if abandoned {
 		return
 	}
-	v.address.complain(failure)
 	src.listener.Refused(reason)
 	src.logger.Info("a source's session could not be opened", "name", v.ref.Name(), "by", by, "error", failure)
 }
