@@ -11,6 +11,14 @@ import (
 // look at all of them often: what a Session tells by itself costs less than its Summary.
 func (h *Hub) EachLive(f func(*Session) bool) { h.live.each(f) }
 
+// Keep is Session.Keep of the live session of an id. ErrNotLive if there is none on this node.
+func (h *Hub) Keep(id session.ID) (release func(), err error) {
+	if s := h.live.get(id); s != nil {
+		return s.Keep()
+	}
+	return nil, ErrNotLive
+}
+
 // Name is the session's newest name, empty if it has none.
 func (s *Session) Name() string {
 	if name := s.name.Load(); name != nil {

@@ -46,6 +46,7 @@
 //
 // Handlers are registered on the namespace, not on each socket. Those of one client run one after the other, in order, in a
 // goroutine of that client; a handler may block and may Call the same client. A client whose handlers are behind is not read.
+// What takes longer may be acknowledged by another goroutine: Socket.ReplyLater.
 //
 // Recovery also works before a client has got any event, when its last event was volatile, several times in a row, and when
 // the server has not yet noticed that the old connection broke. It is all or nothing: where anything is missing, or more was

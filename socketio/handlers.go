@@ -273,8 +273,9 @@ func (s *Socket) event(k *packet) {
 	default:
 		return
 	}
+	s.asked = asked{id: k.id, hasID: k.hasID}
 	reply, err := s.guardedCall(name, f, args)
-	if k.hasID {
+	if k.hasID && !s.asked.later {
 		s.reply(k.id, reply, err)
 	}
 	if after := s.after; after != nil {

@@ -27,6 +27,7 @@ type Socket struct {
 	leaving atomic.Bool // the client has said that it goes
 	told    bool        // its handlers know that it is disconnected; owned by the client's goroutine
 	after   func()      // see AfterReply; owned by the client's goroutine
+	asked   asked       // owned by the client's goroutine
 
 	// owned by the shard
 	index    int    // in members.all; -1 when it is not there any more
@@ -99,6 +100,25 @@ func (s *Socket) Data() any {
 // AfterReply has f called once the handler that is at work has returned, and its acknowledgement was sent: what f sends
 // comes behind it. Only the socket's own handler may call it.
 func (s *Socket) AfterReply(f func()) { s.after = f }
+
+// asked is what is known of the event whose handler is at work.
+type asked struct {
+	id    uint64 // of its acknowledgement
+	hasID bool
+	later bool // see ReplyLater
+}
+
+// ReplyLater has the handler that is at work return without acknowledging its event, whatever it returns: that is for reply, to
+// be called once, by any goroutine. The client's other events are handled meanwhile. Only the socket's own handler may call it.
+func (s *Socket) ReplyLater() (reply func(args []any, err error)) {
+	s.asked.later = true
+	id, hasID := s.asked.id, s.asked.hasID
+	return func(args []any, err error) {
+		if hasID {
+			s.reply(id, args, err)
+		}
+	}
+}
 
 // SetData keeps something with the socket.
 func (s *Socket) SetData(value any) {

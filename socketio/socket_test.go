@@ -58,6 +58,28 @@ func TestAcknowledgementsGoBothWays(t *testing.T) {
 	p.want(`4311[{"error":"nothing to add"}]`)
 }
 
+func TestAnEventIsAcknowledgedLaterWhileOthersAreHandled(t *testing.T) {
+	h := newHouse(t, nil)
+	replies := make(chan func([]any, error), 3)
+	h.Of("/").Handle("slow", func(_ context.Context, s *socketio.Socket, _ socketio.Args) ([]any, error) {
+		replies <- s.ReplyLater()
+		return []any{"ignored"}, errors.New("ignored")
+	})
+	socketio.OnCall(h.Of("/"), "quick", func(context.Context, *socketio.Socket, int) (string, error) { return "done", nil })
+	p := h.connect("/", "")
+	p.send(`421["slow"]`)
+	p.send(`422["slow"]`)
+	p.send(`42["slow"]`)
+	p.send(`423["quick",1]`)
+	p.want(`433["done"]`)
+	first, second, unasked := receive(t, replies, "the first"), receive(t, replies, "the second"), receive(t, replies, "the third")
+	unasked([]any{"nobody"}, nil)
+	second([]any{"b", 2}, nil)
+	p.want(`432["b",2]`)
+	first(nil, errors.New("no"))
+	p.want(`431[{"error":"no"}]`)
+}
+
 func TestACallEndsWithItsContextAndWithItsSocket(t *testing.T) {
 	h := newHouse(t, nil)
 	sockets := make(chan *socketio.Socket, 1)

@@ -26,9 +26,6 @@ type Sources interface {
 	Kick(ctx context.Context, ref threeend.Ref, by, reason string) (threeend.Answer, error)
 }
 
-// sourceService is what the sessions of sources have as their service.
-const sourceService = "source"
-
 var sourceRoutes = []route{
 	{"GET /api/v1/sources", auth.Viewer, (*server).listSources},
 	{"POST /api/v1/sources/open", auth.Viewer, (*server).openSource},
@@ -73,7 +70,7 @@ func (s *server) openSource(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.openings.keep(opened.ID(), release)
-	status, sum := http.StatusOK, opened.Summary()
+	status, sum := http.StatusOK, summaryOf(opened)
 	if sum.Start >= began {
 		status = http.StatusCreated
 	}
@@ -91,6 +88,15 @@ func (s *server) openRef(ctx context.Context, text, by string) (*hub.Session, fu
 		return nil, nil, errNoSources
 	}
 	return s.Sources.Open(ctx, ref, by)
+}
+
+// summaryOf is a session that may have ended as soon as it began.
+func summaryOf(s *hub.Session) session.Summary {
+	sum := s.Summary()
+	if end := s.Ended(); end != nil {
+		sum.SetEnd(*end)
+	}
+	return sum
 }
 
 // kickSource has a source end one of its sessions, in the name of who asks.
@@ -141,38 +147,20 @@ type sessionKicked struct {
 	*threeend.Answer
 }
 
-// kickSession ends a live session. That of a source of this node is the source's to end.
+// kickSession ends a live session. That of a source is the source's to end.
 func (s *server) kickSession(ctx context.Context, sum *session.Summary, by, reason string) (k sessionKicked, err error) {
 	if err := checkReason(reason); err != nil {
 		return k, err
 	}
 	k = sessionKicked{ID: sum.ID, Cause: session.Kicked, By: by, Reason: reason}
-	ref, asked := s.refOf(sum)
-	if !asked {
-		err = s.Hub.Kick(ctx, sum.ID, by, reason)
-	} else if sum.State != session.Live {
-		err = hub.ErrNotLive
-	} else {
-		var answer threeend.Answer
-		answer, err = s.Sources.Kick(ctx, ref, by, reason)
-		k.Answer = &answer
-		if answer.Code != threeend.Kicked.Answer().Code {
-			k.Cause = session.Done
-		}
+	if k.Answer, err = s.Hub.KickAnswered(ctx, sum.ID, by, reason); err != nil {
+		return k, err
 	}
-	if err == nil {
-		s.Logger.Info("kicked", "session", sum.ID, "by", by, "reason", reason)
+	if k.Answer != nil && k.Answer.Code != threeend.Kicked.Answer().Code {
+		k.Cause = session.Done
 	}
-	return k, err
-}
-
-// refOf is how a source of this node knows a session, if it is one of a source.
-func (s *server) refOf(sum *session.Summary) (ref threeend.Ref, is bool) {
-	if s.Sources == nil || sum.Service != sourceService || sum.ID.Node() != s.Node {
-		return ref, false
-	}
-	ref, err := threeend.ParseRef(sum.Listener + "/" + sum.Name)
-	return ref, err == nil
+	s.Logger.Info("kicked", "session", sum.ID, "by", by, "reason", reason)
+	return k, nil
 }
 
 func checkReason(reason string) error {

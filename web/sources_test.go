@@ -68,6 +68,10 @@ func (p *plant) Open(_ context.Context, ref threeend.Ref, _ string) (*hub.Sessio
 	if s == nil || s.Ended() != nil {
 		s = p.h.fill(p.l, 1)[0]
 		s.SetName(ref.Name())
+		s.OnKick(func(_ context.Context, by, reason string) (threeend.Answer, error) {
+			s.EndWith(&session.End{Cause: session.Kicked, By: by, Reason: reason, Code: 3})
+			return threeend.Kicked.Answer(), nil
+		})
 		p.open[ref.ID] = s
 	}
 	p.held++

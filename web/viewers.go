@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +24,8 @@ type viewers struct {
 	space  *socketio.Namespace
 	board  *board
 
+	sources *sourceBoard
+
 	recordings atomic.Int64 // that streams read: each holds a file open
 
 	greeting sync.Mutex // held from hello until the viewer is in greeted: who has got the one misses no change
@@ -37,6 +38,9 @@ type viewer struct {
 	who     auth.Identity
 	streams streams
 	joins   joins
+	tasks   tasks
+	holds   holds
+	views   views
 }
 
 // Limits of what a viewer may take. What it says is short; how much may wait for it is seen to by board and stream, long
@@ -69,6 +73,7 @@ func newViewers(s *server) *viewers {
 	})
 	v.space = v.io.Of("/console")
 	v.board = newBoard(s.Hub, v.space)
+	v.sources = newSourceBoard(s)
 	v.space.Use(v.admit)
 	v.space.OnConnect(v.greet)
 	v.space.OnDisconnect(func(sock *socketio.Socket, _ socketio.Reason) { viewerOf(sock).leave() })
@@ -78,6 +83,12 @@ func newViewers(s *server) *viewers {
 	handle(v.space, "join", (*viewer).join)
 	handle(v.space, "leave", (*viewer).leaveOne)
 	handle(v.space, "type", (*viewer).typeAlong)
+	handleLater(v.space, "open", (*viewer).openOne)
+	handle(v.space, "close", (*viewer).closeOne)
+	handleLater(v.space, "kick", (*viewer).kickOne)
+	handleLater(v.space, "view", (*viewer).viewOne)
+	handle(v.space, "unview", (*viewer).unview)
+	handle(v.space, "sources", (*viewer).followSources)
 	socketio.On2(v.space, "took", func(_ context.Context, sock *socketio.Socket, number, bytes int64) error {
 		viewerOf(sock).took(number, bytes)
 		return nil
@@ -102,6 +113,7 @@ func (v *viewers) close() error {
 	defer cancel()
 	err := v.io.Close(ctx)
 	v.board.close()
+	v.sources.close()
 	return err
 }
 
@@ -114,7 +126,9 @@ func (v *viewers) admit(sock *socketio.Socket) error {
 		status, err := statusOf(err)
 		return refusal(status, err)
 	}
-	sock.SetData(&viewer{viewers: v, socket: sock, who: id})
+	who := &viewer{viewers: v, socket: sock, who: id}
+	who.tasks.life, who.tasks.end = context.WithCancel(context.Background())
+	sock.SetData(who)
 	return nil
 }
 
@@ -187,15 +201,7 @@ func (v *viewers) changed(id session.ID, what string) {
 func handle[T any](space *socketio.Namespace, event string, f func(v *viewer, ctx context.Context, ask T) (any, error)) {
 	space.Handle(event, func(ctx context.Context, sock *socketio.Socket, args socketio.Args) ([]any, error) {
 		v := viewerOf(sock)
-		var ask T
-		var object json.RawMessage
-		args.Decode(&object) // with its attachments
-		d := json.NewDecoder(bytes.NewReader(object))
-		d.DisallowUnknownFields()
-		err := d.Decode(&ask)
-		if err != nil {
-			err = bad("%s takes an object: %w", event, err)
-		}
+		ask, err := objectOf[T](event, args)
 		var reply any
 		if err == nil {
 			reply, err = f(v, ctx, ask)
@@ -228,6 +234,9 @@ func (v *viewer) live(_ context.Context, ask struct{ On bool }) (any, error) {
 // leave ends what is done for a viewer that is gone.
 func (v *viewer) leave() {
 	v.viewers.board.leave(v)
+	v.viewers.sources.leave(v)
 	v.streams.close()
 	v.joins.close()
+	v.tasks.close()
+	v.holds.close()
 }
