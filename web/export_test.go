@@ -26,6 +26,13 @@ func SetFailurePeriod(d time.Duration) (restore func()) {
 	return func() { failurePeriod = was }
 }
 
+// SetOpenStays changes for how long who opened a session counts as a viewer, and returns what changes it back.
+func SetOpenStays(d time.Duration) (restore func()) {
+	was := openStays
+	openStays = d
+	return func() { openStays = was }
+}
+
 // Identify tells who sends a request.
 func (h *Handler) Identify(r *http.Request) (auth.Identity, bool) { return h.server.identify(r) }
 

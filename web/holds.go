@@ -64,7 +64,7 @@ func (h *held) isDone() bool {
 }
 
 // errClosed says that the viewer closed what it was about to open.
-var errClosed = fmt.Errorf("%w: it was closed before it was open", hub.ErrNotLive)
+const errClosed = streamsError("it was closed before it was open")
 
 type openAsk struct {
 	Session string `json:"session"` // a reference, or the id of a live session
@@ -93,9 +93,10 @@ func (v *viewer) openOne(ask openAsk) (task, error) {
 	return func(_ context.Context, tell answer) {
 		defer cancel()
 		sum, release, err := s.hold(ctx, ask.Session, v.who.Name)
-		if err = l.opened(ask.Session, h, sum.ID, release, err); err != nil && ctx.Err() != nil {
+		if err != nil && ctx.Err() != nil {
 			err = errClosed
 		}
+		err = l.opened(ask.Session, h, sum.ID, release, err)
 		tell(openReply{sum.ID, sum}, err)
 	}, nil
 }

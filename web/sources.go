@@ -54,7 +54,7 @@ func (s *server) listSources(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // openStays is for how long who opened a session over REST counts as a viewer: meanwhile it begins to follow.
-const openStays = 10 * time.Second
+var openStays = 10 * time.Second
 
 // openSource opens a source's session, or finds it open.
 func (s *server) openSource(w http.ResponseWriter, r *http.Request) error {

@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/internal/npm"
+	"github.com/switchboard-relay/switchboard/threeend"
 )
 
 func TestTheStockClientIsAViewerByEveryTransport(t *testing.T) {
@@ -31,6 +33,57 @@ func TestTheStockClientIsAViewerByEveryTransport(t *testing.T) {
 	const want = `{"refused":401,"name":"vera","reset":true,"row":"a","from":1,"stream":7,"said":["2 hello"],"wrong":404}` + "\n"
 	if got := string(out); got != strings.Repeat(want, 3) {
 		t.Errorf("by polling, websocket and both, the client heard\n%swant three times\n%s", got, want)
+	}
+}
+
+func TestTheStockClientShowsASourcesSessionByEveryTransport(t *testing.T) {
+	const clients = "../socketio/clients"
+	npm.Install(t, clients, false)
+	h, p := withPlant(t)
+	const text = "é中😀𝄞 ok"
+	go func() { // ends with the test
+		for t.Context().Err() == nil {
+			var viewed *line
+			select {
+			case viewed = <-p.asked:
+			case <-t.Context().Done():
+				return
+			}
+			viewed.Write(threeend.AppendView(nil, 100, 30))
+			h.awaitWatcher()
+			for _, b := range split(text) {
+				stream := threeend.AppendFrame(threeend.AppendFrame(nil, threeend.Display, b), threeend.Input, b)
+				for i := range stream {
+					viewed.Write(stream[i : i+1])
+				}
+			}
+			(<-p.asked).Write([]byte{'3'}) // a kick
+			viewed.Write([]byte{'3'})
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", "testdata/terminal.js", h.base, "otto", "ssh:42", text)
+	cmd.Env = append(os.Environ(), "NODE_PATH="+clients+"/node_modules")
+	var failed bytes.Buffer
+	cmd.Stderr = &failed
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("terminal.js: %v\n%s", err, &failed)
+	}
+	want := `{"size":"100x30","shown":true,"typed":"` + text + `","broken":0,"kicked":3,"end":[3,"会话已结束！","otto","seen"]}` + "\n"
+	if got := string(out); got != strings.Repeat(want, 3) {
+		t.Errorf("by polling, websocket and both, the client saw\n%swant three times\n%s", got, want)
+	}
+}
+
+// awaitWatcher waits until a live session is followed, or the test is over.
+func (h *house) awaitWatcher() {
+	for followed := false; !followed && h.t.Context().Err() == nil; time.Sleep(time.Millisecond) {
+		h.hub.EachLive(func(s *hub.Session) bool {
+			followed = s.Watchers() > 0
+			return !followed
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/terminal"
+	"github.com/switchboard-relay/switchboard/threeend"
 )
 
 // viewed is a view as a program sees it.
@@ -306,5 +307,129 @@ func TestAViewOfWhatIsNotRecordedBeginsBlank(t *testing.T) {
 	s.End(session.Done, "")
 	if end := v.over(); end.Code != 5 {
 		t.Errorf("the end is %+v", end)
+	}
+}
+
+// viewing is the page's view of a session that its source is asked for.
+func (p *plant) viewing(page *page, number int, id, first string) (*viewed, *line) {
+	p.t.Helper()
+	lines := make(chan *line, 1)
+	go func() {
+		l := <-p.asked
+		l.Write([]byte(first))
+		lines <- l
+	}()
+	v := page.view(number, "ssh:"+id)
+	l := <-lines
+	p.t.Cleanup(func() { l.Close() })
+	return v, l
+}
+
+// frame is a frame as text.
+func frame(kind threeend.Type, text string) string {
+	return string(threeend.AppendFrame(nil, kind, []byte(text)))
+}
+
+func TestAViewShowsASourcesSessionHoweverItIsCut(t *testing.T) {
+	h, p := withPlant(t)
+	page := h.look("otto")
+	v, l := p.viewing(page, 1, "42", frame(threeend.View, "40x6"))
+	if cols, rows := v.terminal.Size(); cols != 40 || rows != 6 {
+		t.Errorf("the size is %dx%d", cols, rows)
+	}
+	const text = "é中😀\r\n"
+	var stream string
+	for _, b := range split(text + text) {
+		stream += frame(threeend.Display, string(b)) + frame(threeend.Input, "") + frame(threeend.Display, "")
+	}
+	for _, b := range split("ls 中\r") {
+		stream += frame(threeend.Input, string(b))
+	}
+	var late []*viewed
+	for i := range len(stream) {
+		if i%20 == 0 {
+			late = append(late, page.view(100+i, "ssh:42"))
+		}
+		l.say(stream[i])
+	}
+	v.shows("é中😀|é中😀|")
+	v.until("the input", func() bool { return v.input == "ls 中\r" })
+	for _, other := range late {
+		other.shows("é中😀|é中😀|")
+	}
+	l.say([]byte(frame(threeend.View, "50x7"))...)
+	v.until("the size", func() bool { cols, rows := v.terminal.Size(); return cols == 50 && rows == 7 })
+	var kicked struct {
+		Session, Message string
+		Code             int
+	}
+	page.say(`42/console,900["kick",{"session":"ssh:42","reason":"tea"}]`)
+	p.next(true, "42").say('3')
+	l.say('3')
+	for {
+		e, answer := page.read()
+		if answer == 900 {
+			e.into(t, 0, &kicked)
+			break
+		}
+		page.kept = append(page.kept, e)
+	}
+	if kicked.Code != 3 || kicked.Session != "ssh:42" || kicked.Message != "会话已结束！" {
+		t.Errorf("the answer is %+v", kicked)
+	}
+	for _, v := range append(late, v) {
+		if end := v.over(); end.Code != 3 || end.Cause != session.Kicked || end.By != "otto" || end.Reason != "tea" {
+			t.Errorf("the end is %+v", end)
+		}
+	}
+	l.isLeft()
+}
+
+func TestTheLastViewThatEndsLeavesTheSource(t *testing.T) {
+	h, p := withPlant(t)
+	one, two := h.look("vera"), h.look("vera")
+	_, l := p.viewing(one, 1, "42", frame(threeend.Display, "x"))
+	two.view(1, "ssh:42")
+	var done struct{ Error string }
+	one.ask("unview", `{"view":1}`, &done)
+	l.say([]byte(frame(threeend.Display, "x"))...)
+	two.conn.Close()
+	l.isLeft()
+	one.say(`42/console,900["view",{"view":1,"session":"ssh:43"}]`)
+	l = p.next(false, "43")
+	one.ask("unview", `{"view":1}`, &done)
+	l.isLeft()
+}
+
+func TestEachWayInWhichASourcesSessionEndsIsToldToItsViews(t *testing.T) {
+	h, p := withPlant(t)
+	page := h.look("vera")
+	for i, c := range []struct {
+		end   func(l *line)
+		code  int
+		cause session.Cause
+	}{
+		{func(l *line) { l.say('3') }, 3, session.Kicked},
+		{func(l *line) { l.say('5') }, 5, session.Done},
+		{func(l *line) { l.Close() }, 5, session.HungUp},
+		{func(l *line) { l.say('x') }, 5, session.Failed},
+	} {
+		v, l := p.viewing(page, i, "42", frame(threeend.Display, "x"))
+		c.end(l)
+		if end := v.over(); end.Code != c.code || end.Cause != c.cause || end.Message != "会话已结束！" || end.Detail == "" || end.Error != "" {
+			t.Errorf("the end is %+v; want code %d, %s", end, c.code, c.cause)
+		}
+		h.until("it has ended", func() bool { return h.one(v.id).State == session.Recorded })
+	}
+	v, l := p.viewing(page, 9, "42", frame(threeend.Display, "all of it")+"5") // over as soon as it began
+	if end := v.over(); end.Code != 5 || !strings.Contains(rows(v.terminal), "all of it") {
+		t.Errorf("the end is %+v; shown is %q", end, rows(v.terminal))
+	}
+	l.isLeft()
+	page.say(`42/console,900["view",{"view":1,"session":"ssh:42"}]`)
+	p.next(false, "42").say('5')
+	e, _ := page.read()
+	if !strings.Contains(string(e.args[0]), `"status":404,"code":5,"message":"会话已结束！"`) {
+		t.Errorf("of what there is not the answer is %s", e.args[0])
 	}
 }
