@@ -97,8 +97,8 @@ type LimitsConfig struct {
 type ListenerConfig struct {
 	Name       string     `yaml:"name"`         // letters, digits, hyphens; unique
 	Listen     string     `yaml:"listen"`       // tcp://, tls://, udp:// or ssh:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH
-	Service    string     `yaml:"service"`      // sink, echo, room, relay, shell or bastion
-	Record     string     `yaml:"record"`       // on (default), strict or off
+	Service    string     `yaml:"service"`      // sink, echo, room, relay, shell, bastion or source-server
+	Record     string     `yaml:"record"`       // on (default; source-server: off), strict or off
 	OnFailure  string     `yaml:"on_failure"`   // if recording fails: continue (default; end for strict) or end
 	Idle       string     `yaml:"idle"`         // silence that ends a session; default never, 60s for udp
 	Max        int        `yaml:"max_sessions"` // at once; default no limit, 10000 for udp, ws and socketio
@@ -128,9 +128,13 @@ type ListenerConfig struct {
 	Dir      string   `yaml:"dir"`      // shell: where it runs; default the folder in which the server was started
 	Env      []string `yaml:"env"`      // shell: NAME=VALUE, besides PATH, HOME, USER, LOGNAME, SHELL, LANG, LC_*, TZ and TERM
 	Telnet   string   `yaml:"telnet"`   // shell: true, false, or auto (default): if the client answers; relay: true, if both ends speak it, or false (default)
-	Insecure bool     `yaml:"insecure"` // shell: for anybody who reaches the address; else loopback, or TLS with client_ca
+	Insecure bool     `yaml:"insecure"` // shell, source-server: for anybody who reaches the address; else loopback, or TLS with client_ca
 
 	Bastion *BastionConfig `yaml:"bastion"` // bastion: who may come in, and where they may go
+
+	Listeners []string `yaml:"listeners"` // source-server: whose sessions are offered; default: those of all that are no source-servers
+	Role      string   `yaml:"role"`      // source-server: of who asks: operator (default), or viewer, who may not kick
+	Allow     []string `yaml:"allow"`     // source-server: addresses and networks that may ask; default: all that reach it
 }
 
 // SocketIOConfig is how the clients of a socketio:// listener are treated.
@@ -196,6 +200,13 @@ listeners:
   #   idle: 2h                    # silence that ends a session; default: never
   #   record: on                  # on; strict: bytes pass on only once they are on disk; off
   #   on_failure: continue        # if recording fails: continue (the gap is marked) or end
+
+  # A source-server shows live sessions to programs that speak the three-end source protocol.
+  #
+  # - name: ours
+  #   listen: tcp://127.0.0.1:7010
+  #   service: source-server
+  #   role: operator              # operator: they may kick as well; viewer
 
 # A source is a program that holds sessions and streams each when somebody wants to see it. Take the comment signs
 # away, then: switchboard source

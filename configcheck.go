@@ -11,12 +11,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/switchboard-relay/switchboard/service/sourceserver"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
 	"github.com/switchboard-relay/switchboard/web"
 )
 
-var services = []string{"sink", "echo", "room", "relay", "shell", "bastion"}
+var services = []string{"sink", "echo", "room", "relay", "shell", "bastion", sourceserver.Name}
 
 func (c *checker) config(conf *Config) {
 	if conf.Node != "" {
@@ -53,6 +54,7 @@ func (c *checker) config(conf *Config) {
 		}
 		addresses[l.Listen] = l.Name
 	}
+	c.offered(conf)
 	c.webAddresses(conf)
 	c.roomsAreUsed(conf)
 	c.sources(conf)
@@ -200,7 +202,10 @@ func (c *checker) byService(path string, l *ListenerConfig) {
 	only("dir", l.Dir != "", "shell")
 	only("env", l.Env != nil, "shell")
 	only("telnet", l.Telnet != "", "shell", "relay")
-	only("insecure", l.Insecure, "shell")
+	only("insecure", l.Insecure, "shell", sourceserver.Name)
+	only("listeners", l.Listeners != nil, sourceserver.Name)
+	only("role", l.Role != "", sourceserver.Name)
+	only("allow", l.Allow != nil, sourceserver.Name)
 	only("bastion", l.Bastion != nil, "bastion")
 	only("terminal", l.Terminal != "", "sink", "echo", "room", "relay", "shell")
 	only("write_limit", l.WriteLimit != "", "sink", "echo", "room", "relay", "shell")
@@ -215,6 +220,8 @@ func (c *checker) byService(path string, l *ListenerConfig) {
 		}
 	case "bastion":
 		c.bastion(path, l)
+	case sourceserver.Name:
+		c.sourceServer(path, l)
 	case "relay":
 		c.telnetRelay(path, l)
 		if l.Upstream == "" {

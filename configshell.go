@@ -36,6 +36,11 @@ func (c *checker) shell(path string, l *ListenerConfig) {
 			c.wrong(path+".env", "%q is not NAME=VALUE", pair)
 		}
 	}
+	c.guarded(path, l, "a shell", "becomes the server's user")
+}
+
+// guarded has what asks nobody who he is listen only where not everybody comes.
+func (c *checker) guarded(path string, l *ListenerConfig, what, may string) {
 	a, err := transport.ParseListenAddress(l.Listen)
 	if err != nil {
 		return // told already
@@ -44,16 +49,16 @@ func (c *checker) shell(path string, l *ListenerConfig) {
 	case "unix":
 	case "tcp":
 		if host, _, _ := net.SplitHostPort(a.Host); !isLoopback(host) && !l.Insecure {
-			c.wrong(path+".listen", "%s can be reached from other machines, and whoever does becomes the server's user: use tls:// "+
-				"with tls.client_ca, or say insecure: true if something else protects it", l.Listen)
+			c.wrong(path+".listen", "%s can be reached from other machines, and whoever does %s: use tls:// "+
+				"with tls.client_ca, or say insecure: true if something else protects it", l.Listen, may)
 		}
 	case "tls":
 		if l.TLS != nil && l.TLS.ClientCA == "" && !l.Insecure {
-			c.wrong(path+".tls", "client_ca is missing: without it, whoever reaches %s becomes the server's user; or say "+
-				"insecure: true if something else protects it", l.Listen)
+			c.wrong(path+".tls", "client_ca is missing: without it, whoever reaches %s %s; or say "+
+				"insecure: true if something else protects it", l.Listen, may)
 		}
 	default:
-		c.wrong(path+".listen", "a shell is offered over tcp://, tls:// or unix://")
+		c.wrong(path+".listen", "%s is offered over tcp://, tls:// or unix://", what)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/switchboard-relay/switchboard/service/relay"
 	roomservice "github.com/switchboard-relay/switchboard/service/room"
 	"github.com/switchboard-relay/switchboard/service/sink"
+	"github.com/switchboard-relay/switchboard/service/sourceserver"
 	sshservice "github.com/switchboard-relay/switchboard/service/ssh"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/transport"
@@ -140,6 +141,8 @@ func (sb *Switchboard) service(conf ListenerConfig) (any, error) {
 		return conf.shellService(), nil
 	case "room":
 		return sb.roomService(conf)
+	case sourceserver.Name:
+		return conf.sourceServerService(sb.hub), nil
 	case "bastion":
 		return nil, nil // its connections are no sessions: see listenSSH
 	case "relay":

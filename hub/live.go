@@ -122,3 +122,6 @@ func (h *Hub) tellEnded(s *Session) {
 		}
 	}
 }
+
+// Session is a session that is live on this node, nil if there is none of the id.
+func (h *Hub) Session(id session.ID) *Session { return h.live.get(id) }

@@ -67,6 +67,9 @@ func explain(w io.Writer, conf switchboard.Config) {
 		if l.Service == "shell" {
 			fmt.Fprintf(w, "  command %q, in a terminal of %s; telnet %s\n", l.Command, l.Terminal, cmp.Or(l.Telnet, "auto"))
 		}
+		if l.Service == "source-server" {
+			explainSourceServer(w, &l)
+		}
 		explainTerminal(w, &l)
 		onFailure := cmp.Or(l.OnFailure, map[bool]string{true: "end", false: "continue"}[l.Record == "strict"])
 		fmt.Fprintf(w, "  recording %s; if it fails: %s\n", cmp.Or(l.Record, "on"), onFailure)
@@ -114,6 +117,22 @@ func explainTerminal(w io.Writer, l *switchboard.ListenerConfig) {
 		whom = "somebody types along or looks on"
 	}
 	fmt.Fprintf(w, "  when %s, who is at the terminal is told %s\n", whom, way)
+}
+
+// explainSourceServer writes whose sessions are offered, and to whom.
+func explainSourceServer(w io.Writer, l *switchboard.ListenerConfig) {
+	from, may := "all listeners that are no source-servers", "see and kick"
+	if len(l.Listeners) > 0 {
+		from = strings.Join(l.Listeners, ", ")
+	}
+	if l.Role == "viewer" {
+		may = "see"
+	}
+	who := "whoever reaches it"
+	if len(l.Allow) > 0 {
+		who = strings.Join(l.Allow, ", ")
+	}
+	fmt.Fprintf(w, "  offers the sessions of %s; %s may %s them\n", from, who, may)
 }
 
 // explainBastion writes who may come in, and where they may go.

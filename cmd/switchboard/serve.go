@@ -212,6 +212,8 @@ func describe(service, over string) string {
 		return "bastion: SSH to its targets and back"
 	case "source":
 		return "source: asked for a session when somebody wants to see it"
+	case "source-server":
+		return "source-server: shows live sessions to programs"
 	}
 	return service
 }
