@@ -56,7 +56,8 @@ func TestTheFloorsOfTheTestAreThoseOfTheFolders(t *testing.T) {
 		found[strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")] = true
 	}
 	for _, name := range []string{"session", "terminal", "transport", "recording", "export", "find", "screen", "foreign", "bus", "index", "auth", "hub", "room",
-		"socketio", "socketio/engine", "service/echo", "service/room", "service/relay", "service/sink", "service/shell", "service/ssh", "telnet", "web", "",
+		"socketio", "socketio/engine", "service/echo", "service/room", "service/relay", "service/sink", "service/shell", "service/ssh", "service/sourceserver", "telnet",
+		"threeend", "web", "",
 		"cmd/switchboard"} {
 		if !found[name] {
 			t.Errorf("the architecture names package %q; got no such folder", name)

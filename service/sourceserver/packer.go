@@ -11,7 +11,9 @@ import (
 const (
 	maxPiece = 64 << 10 // bytes of one frame's payload
 	viewSize = threeend.HeaderSize + len("1000x1000")
+)
 
+var (
 	lateBy      = time.Second            // who is sent what is so old is to see the screen of now instead,
 	lateWaiting = 500 * time.Millisecond // if it was waited for the far end for so long since the last one
 )
