@@ -21,7 +21,7 @@ import (
 func (s *server) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&hubCollector{hub: s.Hub, rooms: s.Rooms, version: s.Version, start: s.Start, logger: s.Logger,
+		&hubCollector{hub: s.Hub, rooms: s.Rooms, sources: s.Sources, version: s.Version, start: s.Start, logger: s.Logger,
 			rising: &s.rising})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Timeout: 10 * time.Second})
 }
@@ -29,6 +29,7 @@ func (s *server) metrics() http.Handler {
 type hubCollector struct {
 	hub     *hub.Hub
 	rooms   *room.Rooms
+	sources Sources // nil: there are none
 	version string
 	start   time.Time
 	logger  *slog.Logger
@@ -108,6 +109,9 @@ func (c *hubCollector) Collect(ch chan<- prometheus.Metric) {
 		st, name := r.Status(), strings.ToValidUTF8(r.Name(), "\uFFFD") // other labels would panic
 		gauge(descMembers, float64(st.Members), name)
 		counter(descMessages, st.Offset, name)
+	}
+	if c.sources != nil {
+		collectSources(c.sources.Status(), gauge, counter)
 	}
 	st, err := c.hub.Stats(context.Background())
 	if err != nil {

@@ -55,6 +55,21 @@ func TestMetricsTellOfSessionsListenersAndTheJournal(t *testing.T) {
 	}
 }
 
+func TestMetricsTellOfSources(t *testing.T) {
+	h, _ := withPlant(t)
+	_, text := h.do("vera", "GET", "/metrics", "")
+	for _, line := range []string{`switchboard_source_sessions{kind="ssh",source="plant"} 0`,
+		`switchboard_source_opened_total{source="plant"} 0`, `switchboard_source_failed_total{source="plant"} 0`,
+		`switchboard_source_kicks_total{source="plant"} 0`} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("the metrics lack the line %s", line)
+		}
+	}
+	if strings.Contains(text, "switchboard_source_up") {
+		t.Error("an address that nobody tried is said to be up or down")
+	}
+}
+
 func TestMetricsTellOfRooms(t *testing.T) {
 	h := open(t)
 	r, heard := h.openRoom(`the "den"`, room.Config{})

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -139,7 +138,7 @@ func ended(t testing.TB, s *hub.Session) session.End {
 // until waits for what is not told.
 func until(t testing.TB, what string, so func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !so(); runtime.Gosched() {
+	for deadline := time.Now().Add(patience); !so(); time.Sleep(100 * time.Microsecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it did not come to be: %s", what)
 		}
