@@ -1,11 +1,19 @@
 // All pages of the console with something on them, for tests that look at each.
 import { once } from 'node:events';
-import { House } from './house.mjs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { freePort, House } from './house.mjs';
+import { frame, Source } from './source.mjs';
 
 const nmea = (i) => `$GPRMC,${String(120000 + i)},A,2232.10${i % 10},N,11403.2${i % 10},E,0${i % 60}.${i % 10},084.4,211126,,*${(i % 90) + 10}\r\n`;
 
-/** A house in which something goes on: devices, a relay, a room, a terminal; and sessions that have ended in several ways. */
+/** A house in which something goes on: devices, a relay, a room, a terminal, a source; and sessions that have ended in several ways. */
 export async function livelyHouse(t, upstream) {
+  const source = await Source.open(t, { 42: screenful.join('\r\n'), 'pump-2': '$ ' });
+  const sources = [
+    { name: 'plant', kinds: { ssh: source.address, telnet: `127.0.0.1:${await freePort()}` } },
+    { name: 'archive', kinds: { replay: 'archive.example.net:7001' }, retry: '0s' },
+  ];
   const house = await House.open(
     t,
     {
@@ -15,7 +23,7 @@ export async function livelyHouse(t, upstream) {
       consoles: { service: 'relay', upstream: `tcp://127.0.0.1:${upstream.address().port}`, terminal: '80x24' },
       chat: { service: 'room', room: 'chat' },
     },
-    {},
+    { sources },
     process.env.SWITCHBOARD_PLAIN,
   );
   house.clients = [];
@@ -47,17 +55,36 @@ export async function livelyHouse(t, upstream) {
     if (i === 2) await house.run('kick', (await house.sessionOf(c)).id, '--reason', 'maintenance');
     c.close();
   }
-  house.show = { echo: await house.sessionOf(echo), terminal: await house.sessionOf(terminal) };
+  house.show = { echo: await house.sessionOf(echo), terminal: await house.sessionOf(terminal), source: await follow(t, house, 'ssh:42') };
+  await follow(t, house, 'ssh:pump-2');
+  await follow(t, house, 'telnet:7').catch(() => {}); // nobody is there
+  source.say('42', frame('i', 'ststus\x7f\x7f\x7f\x7fatus\r\x1b[B\x1b[B\x1b[B\x1bOQ\x03'));
   return house;
 }
 
+/** Opens a session of a source, and follows it. */
+async function follow(t, house, session) {
+  const left = new AbortController();
+  t?.after(() => left.abort());
+  const Authorization = 'Bearer ' + (await readFile(path.join(house.folder, 'data', 'token'), 'utf8')).trim();
+  const ask = (where, more) => fetch(house.url + '/api/v1/' + where, { headers: { Authorization }, signal: left.signal, ...more });
+  const opened = await ask('sources/open', { method: 'POST', body: JSON.stringify({ session }) });
+  if (!opened.ok) throw new Error(`${session}: ${await opened.text()}`);
+  const { id } = await opened.json();
+  const events = await ask(`sessions/${id}/events`);
+  events.text().catch(() => {}); // it ends with the test
+  return { id };
+}
+
+/** What a terminal shows. */
+const screenful = ['\x1b[2J\x1b[H\x1b[1;44;37m  PUMP STATION 2                                             15:04:05  \x1b[0m', '', '  \x1b[1mPressure\x1b[0m   4.2 bar   \x1b[32m██████████████\x1b[90m░░░░░░\x1b[0m', '  \x1b[1mFlow\x1b[0m       118 m³/h  \x1b[33m█████████\x1b[90m░░░░░░░░░░░\x1b[0m', '  \x1b[1m温度\x1b[0m       41 °C     \x1b[31m███████████████████\x1b[90m░\x1b[0m', '', '  \x1b[7m F1 Help \x1b[0m \x1b[7m F2 Start \x1b[0m \x1b[7m F3 Stop \x1b[0m', '', '\x1b[0m$ '];
+
 /** An upstream that answers lines, echoes keys, and paints a screen when it is asked. */
 export async function answering(net) {
-  const rows = ['\x1b[2J\x1b[H\x1b[1;44;37m  PUMP STATION 2                                             15:04:05  \x1b[0m', '', '  \x1b[1mPressure\x1b[0m   4.2 bar   \x1b[32m██████████████\x1b[90m░░░░░░\x1b[0m', '  \x1b[1mFlow\x1b[0m       118 m³/h  \x1b[33m█████████\x1b[90m░░░░░░░░░░░\x1b[0m', '  \x1b[1m温度\x1b[0m       41 °C     \x1b[31m███████████████████\x1b[90m░\x1b[0m', '', '  \x1b[7m F1 Help \x1b[0m \x1b[7m F2 Start \x1b[0m \x1b[7m F3 Stop \x1b[0m', '', '\x1b[0m$ '];
   const server = net.createServer((c) => {
     c.on('error', () => {});
     const echo = (b) => b.toString().replaceAll('\r', '\r\n2 pumps run, 118 m³/h\r\n$ ');
-    c.on('data', (b) => c.write(b.includes('screen') ? rows.join('\r\n') : b.includes('\n') ? 'answer to ' + b : echo(b)));
+    c.on('data', (b) => c.write(b.includes('screen') ? screenful.join('\r\n') : b.includes('\n') ? 'answer to ' + b : echo(b)));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -71,9 +98,11 @@ export function addresses(house) {
     recordings: '/recordings',
     session: '/sessions/' + house.show.echo.id,
     terminal: '/sessions/' + house.show.terminal.id,
+    source: '/sessions/' + house.show.source.id,
     wall: '/wall?q=' + encodeURIComponent('listener:trackers'),
     rooms: '/rooms',
     room: '/rooms/chat',
+    sources: '/sources',
     listeners: '/listeners',
     server: '/server',
   };
@@ -86,9 +115,11 @@ export async function settled(page, name) {
     recordings: () => page.locator('a[href^="/sessions/"]').nth(1),
     session: () => page.getByRole('log').getByText('860000000000001').first(),
     terminal: () => page.locator('.xterm-rows, .xterm-screen canvas').first(),
+    source: () => page.locator('.keys .named').first(),
     wall: () => page.getByText('GPRMC').first(),
     rooms: () => page.getByText('chat').first(),
     room: () => page.getByText('good morning').first(),
+    sources: () => page.getByRole('link', { name: 'pump-2' }),
     listeners: () => page.getByText('gateway').first(),
     server: () => page.locator('.uplot canvas').first(),
   }[name];

@@ -46,7 +46,7 @@ export class TypedKeys {
     const found: Event[] = [];
     const stream: EventStream = new EventStream(
       this.id,
-      { from, back, to: from - 1, follow: false, window: 1 << 20 },
+      { from: from - 1, back, to: from - 1, follow: false, window: 1 << 20 },
       {
         events: (batch) => found.push(...batch.filter((e) => e.kind === Kind.Received || e.kind === Kind.Typed)),
         over: () => {
