@@ -14,6 +14,8 @@ const back = { events: 400, bytes: 64 << 10 };
 /** The last keys that were typed into a session, at the moment that is shown. */
 export class TypedKeys {
   strokes = $state.raw<Stroke[]>([]);
+  /** Something was typed, at this moment or another. */
+  ever = $state(false);
   /** An ESC came that may begin a key of several bytes. */
   maybe = $state(false);
 
@@ -34,7 +36,8 @@ export class TypedKeys {
   show(events: Event[]): void {
     const fresh = this.read(events, this.readers);
     if (fresh.length > 0) this.strokes = joined([...this.strokes, ...fresh]);
-    this.maybe = [...this.readers.values()].some((r) => r.maybe);
+    this.maybe = waits(this.readers);
+    this.ever ||= fresh.length > 0 || this.maybe;
   }
 
   close(): void {
@@ -51,7 +54,10 @@ export class TypedKeys {
         events: (batch) => found.push(...batch.filter((e) => e.kind === Kind.Received || e.kind === Kind.Typed)),
         over: () => {
           if (this.earlier !== stream) return;
-          this.strokes = joined([...this.read(found, new Map()), ...this.strokes]);
+          const readers = new Map<string, KeyReader>();
+          const before = this.read(found, readers);
+          this.maybe ||= this.strokes.length === 0 && waits(readers);
+          this.strokes = joined([...before, ...this.strokes]);
         },
       },
     );
@@ -68,6 +74,8 @@ export class TypedKeys {
     });
   }
 }
+
+const waits = (readers: Map<string, KeyReader>): boolean => [...readers.values()].some((r) => r.maybe);
 
 /** Texts that follow each other as one, the same key several times as one, and the last of them all. */
 function joined(strokes: Stroke[]): Stroke[] {
