@@ -109,7 +109,6 @@ test('a session of a source is opened, watched, kicked, and opened again', async
     // What it was stays to be played.
     await page.goto(house.url + first);
     await bar.getByText('Code 3').waitFor();
-    await says(page, 'painted first');
     await page.keyboard.press('End');
     await says(page, 'while it stood');
   });
