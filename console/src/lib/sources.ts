@@ -1,5 +1,6 @@
 // Sessions of sources: how they are named and opened, and what is said of their ends.
 import { api, type ApiError } from './api';
+import { connection } from './connection.svelte';
 import { i18n } from './i18n.svelte';
 import type { Session } from './types';
 
@@ -34,6 +35,15 @@ export function refOf(s: { service?: string; listener: string; name?: string }):
 /** Has a source's session opened, unless it is: it is live, or the source did not show it. */
 export function open(ref: Ref, signal?: AbortSignal): Promise<Session> {
   return api.post<Session>('/sources/open', { session: written(ref) }, signal);
+}
+
+/** Keeps a live session of a source open, whatever is followed of it, until what it returns is called. */
+export function keep(id: string): () => void {
+  const offline = connection.whenOnline(() => void connection.ask('open', { session: id }).catch(() => {})); // it has ended
+  return () => {
+    offline();
+    void connection.ask('close', { session: id }).catch(() => {}); // without a connection it is kept no more
+  };
 }
 
 /** A code and its meaning in the language of the page, as viewers are told it. */
