@@ -3,7 +3,9 @@ package switchboard
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -66,7 +68,8 @@ func (c *checker) source(path string, s *SourceConfig) {
 	if len(s.Kinds) == 0 {
 		c.wrong(path, "kinds are missing: where the source has each kind of session, as in kinds: {ssh: 192.0.2.10:7001}")
 	}
-	for kind, address := range s.Kinds {
+	for _, kind := range slices.Sorted(maps.Keys(s.Kinds)) {
+		address := s.Kinds[kind]
 		if threeend.CheckName(kind) != nil {
 			c.wrong(path+".kinds", "%q is no kind: only letters, digits, -, _ and . are allowed, %d at most", kind, threeend.MaxName)
 			continue

@@ -202,13 +202,13 @@ func TestWhoCannotSeeASessionIsToldWhy(t *testing.T) {
 		"reset":       {func(l *line) { l.cut() }, "the connection to the source broke: connection reset by peer", 5, false},
 		"bad type":    {func(l *line) { l.say([]byte("x")) }, `'x' (0x78) is no type of a frame`, 5, false},
 		"bad length":  {func(l *line) { l.say([]byte("d\xff\xff\xff\xff")) }, "at most 16777216 are allowed", 5, false},
-		"silent":      {func(l *line) {}, "the source did not answer within 150ms", 5, false},
-		"half header": {func(l *line) { l.say([]byte("d\x00\x00")) }, "the source did not answer within 150ms", 5, false},
+		"silent":      {func(l *line) {}, "the source did not answer within 1s", 5, false},
+		"half header": {func(l *line) { l.say([]byte("d\x00\x00")) }, "the source did not answer within 1s", 5, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, func(c *source.Config) {
 				if strings.HasPrefix(name, "silent") || name == "half header" {
-					c.AnswerTimeout = 150 * time.Millisecond
+					c.AnswerTimeout = time.Second
 				}
 			})
 			first, second := h.open(t.Context(), "ssh:42"), h.open(t.Context(), "ssh:42")
@@ -367,7 +367,7 @@ func TestTooManySessionsAreRefused(t *testing.T) {
 }
 
 func TestMoreDialsWaitTheirTurn(t *testing.T) {
-	h := newHouse(t, func(c *source.Config) { c.MaxDials, c.AnswerTimeout = 1, 400*time.Millisecond })
+	h := newHouse(t, func(c *source.Config) { c.MaxDials = 1 })
 	first := h.open(t.Context(), "ssh:1")
 	l := h.origin.next(false, "1")
 	second := h.open(t.Context(), "ssh:2")
@@ -376,6 +376,8 @@ func TestMoreDialsWaitTheirTurn(t *testing.T) {
 	first.opened()
 	h.origin.next(false, "2").show("x")
 	second.opened()
+	h.conf.AnswerTimeout = time.Second
+	h.configure(h.conf)
 	third := h.open(t.Context(), "ssh:3")
 	h.origin.next(false, "3")
 	fourth := h.open(t.Context(), "ssh:4")
