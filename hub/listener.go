@@ -301,13 +301,20 @@ func (l *Listener) refuse(err error) {
 // Refused counts a connection that whoever serves the listener's protocol refused, by reason.
 func (l *Listener) Refused(reason string) { l.refusedFor(reason, reason) }
 
-func (l *Listener) refusedFor(reason string, detail any) {
+// Missed is Refused of a session that never came to be, which the caller logs.
+func (l *Listener) Missed(reason string) { l.count(reason) }
+
+// count reports whether it is the first of the reason.
+func (l *Listener) count(reason string) (first bool) {
 	l.refused.Add(1)
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.refusals[reason]++
-	first := l.refusals[reason] == 1
-	l.mu.Unlock()
-	if first {
+	return l.refusals[reason] == 1
+}
+
+func (l *Listener) refusedFor(reason string, detail any) {
+	if l.count(reason) {
 		l.hub.logger.Warn("connections are refused; further ones are only counted",
 			"listener", l.config().Name, "reason", detail)
 	}

@@ -230,7 +230,7 @@ func (v *view) fail(err error, by string) {
 	if abandoned {
 		return
 	}
-	src.listener.Refused(reason)
+	src.listener.Missed(reason)
 	src.logger.Info("a source's session could not be opened", "name", v.ref.Name(), "by", by, "error", failure)
 }
 

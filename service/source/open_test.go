@@ -24,6 +24,8 @@ func TestASourcesSessionIsASession(t *testing.T) {
 	stream = threeend.AppendFrame(stream, threeend.Display, []byte("hello "))
 	stream = threeend.AppendFrame(stream, threeend.Display, []byte("中"))
 	stream = threeend.AppendFrame(stream, threeend.Input, []byte("ls\r"))
+	stream = threeend.AppendView(stream, 120, 40) // as before
+	stream = threeend.AppendView(stream, 100, 30)
 	stream = threeend.AppendView(stream, 100, 30)
 	stream = append(stream, '5')
 	for _, b := range stream[:11] {

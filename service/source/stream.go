@@ -21,6 +21,7 @@ type reader struct {
 	piece  *buffer       // what was read and is not taken yet
 	armed  time.Time     // when the read deadline comes; zero: none is set
 	last   time.Time     // when something came
+	size   session.Size  // as the source told it; zero: not yet
 }
 
 // buffer is borrowed while there is something to read: who waits holds none.
@@ -144,8 +145,13 @@ func (v *view) Data(t threeend.Type, p []byte) error {
 
 // View implements threeend.Handler.
 func (v *view) View(cols, rows int) error {
+	size := session.Size{Cols: cols, Rows: rows}
+	if size == v.size {
+		return nil // some sources say it again and again
+	}
+	v.size = size
 	if v.session == nil {
-		return v.admit(session.Size{Cols: cols, Rows: rows}.String())
+		return v.admit(size.String())
 	}
 	v.session.Resize(cols, rows)
 	return nil
