@@ -125,6 +125,9 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer events.Close()
+	if sp.follow {
+		s.openings.used(sum.ID, who(r).Name)
+	}
 	if sp.bare {
 		events.Bare()
 	}

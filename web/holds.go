@@ -96,6 +96,9 @@ func (v *viewer) openOne(ask openAsk) (task, error) {
 		if err != nil && ctx.Err() != nil {
 			err = errClosed
 		}
+		if err == nil {
+			s.openings.used(sum.ID, v.who.Name)
+		}
 		err = l.opened(ask.Session, h, sum.ID, release, err)
 		tell(openReply{sum.ID, sum}, err)
 	}, nil

@@ -65,6 +65,7 @@ func (s *server) join(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer leave()
+	s.openings.used(sum.ID, who(r).Name)
 	ws, err := transport.UpgradeWebSocket(w, r, transport.WebSocketOptions{WriteLimit: joinMost, RemoteAddr: transport.NamedAddr(r.RemoteAddr)})
 	if err != nil {
 		return nil // it was answered

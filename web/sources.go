@@ -53,7 +53,7 @@ func (s *server) listSources(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// openStays is for how long who opened a session over REST counts as a viewer: meanwhile it begins to follow.
+// openStays is for how long who opened a session over REST counts as a viewer, unless it begins to follow before.
 var openStays = 10 * time.Second
 
 // openSource opens a source's session, or finds it open.
@@ -69,7 +69,7 @@ func (s *server) openSource(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.openings.keep(opened.ID(), release)
+	s.openings.keep(opened.ID(), who(r).Name, release)
 	status, sum := http.StatusOK, summaryOf(opened)
 	if sum.Start >= began {
 		status = http.StatusCreated
@@ -214,46 +214,68 @@ func answerOf(err error) *threeend.Answer {
 	return nil
 }
 
-// openings are the sessions that were opened over REST a moment ago, each held once.
+// openings are the sessions that were opened over REST a moment ago, each held once for all whom one token stands for.
 type openings struct {
 	mu   sync.Mutex
-	m    map[session.ID]*opening
+	m    map[openedBy]*opening
 	over bool
 }
 
+type openedBy struct {
+	id session.ID
+	by string
+}
+
 type opening struct {
+	times   int // that it was opened, and nobody began to follow
 	timer   *time.Timer
 	release func()
 }
 
-// keep releases a session in a while: later, if it is kept again.
-func (l *openings) keep(id session.ID, release func()) {
+// keep releases a session in a while: later, if it is opened again.
+func (l *openings) keep(id session.ID, by string, release func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	key := openedBy{id, by}
 	if l.over {
 		release()
 		return
 	}
-	if before := l.m[id]; before != nil && before.timer.Stop() {
+	if before := l.m[key]; before != nil && before.timer.Stop() {
+		before.times++
 		before.timer.Reset(openStays)
 		release()
 		return
 	}
 	if l.m == nil {
-		l.m = map[session.ID]*opening{}
+		l.m = map[openedBy]*opening{}
 	}
-	o := &opening{release: release}
-	l.m[id] = o
-	o.timer = time.AfterFunc(openStays, func() { l.end(id, o) })
+	o := &opening{times: 1, release: release}
+	l.m[key] = o
+	o.timer = time.AfterFunc(openStays, func() { l.end(key, o) })
 }
 
-func (l *openings) end(id session.ID, o *opening) {
+func (l *openings) end(key openedBy, o *opening) {
 	l.mu.Lock()
-	if l.m[id] == o {
-		delete(l.m, id)
+	if l.m[key] == o {
+		delete(l.m, key)
 	}
 	l.mu.Unlock()
 	o.release()
+}
+
+// used releases a session that whoever opened it follows by now.
+func (l *openings) used(id session.ID, by string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	o := l.m[openedBy{id, by}]
+	if o == nil {
+		return
+	}
+	if o.times--; o.times == 0 && o.timer.Stop() {
+		delete(l.m, openedBy{id, by})
+		o.release()
+	}
 }
 
 // close releases all of them.

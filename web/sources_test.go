@@ -62,7 +62,8 @@ func TestASourcesSessionIsOpenedOnce(t *testing.T) {
 		t.Errorf("again: %d %s", status, body)
 	}
 	w := h.watch(sum.ID, "")
-	h.web.Close() // who opened it is no viewer any more
+	h.do("otto", "POST", openPath, `{"session":"ssh:42"}`) // who does not follow it
+	h.web.Close()
 	l.frame(threeend.Display, " world")
 	for text := ""; text != "hello world"; {
 		e, ok := w.next()
@@ -74,6 +75,21 @@ func TestASourcesSessionIsOpenedOnce(t *testing.T) {
 		}
 	}
 	w.stop()
+	l.isLeft()
+}
+
+func TestWhoOpenedASessionAndFollowedItLeavesItAtOnce(t *testing.T) {
+	defer web.SetOpenStays(time.Hour)()
+	h, p := withPlant(t)
+	sum, l := p.opened(h, "42")
+	w := h.watch(sum.ID, "")
+	w.next()
+	w.stop()
+	l.isLeft()
+	page := h.look("vera")
+	sum, l = p.opened(h, "43")
+	page.watch(1, sum.ID, "")
+	page.conn.Close()
 	l.isLeft()
 }
 

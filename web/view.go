@@ -105,6 +105,7 @@ func (w *view) run(text string) error {
 	if sum.Terminal == "" {
 		return errNoTerminal
 	}
+	s.openings.used(sum.ID, w.viewer.who.Name)
 	w.sum = sum
 	s.pace.enter()
 	defer s.pace.leave()

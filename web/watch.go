@@ -133,6 +133,9 @@ func (v *viewer) watch(ctx context.Context, ask watchAsk) (any, error) {
 		}
 		return nil, err
 	}
+	if ask.follows(&sum) {
+		s.openings.used(sum.ID, v.who.Name)
+	}
 	if ask.Bare || ask.Screen {
 		events.Bare()
 	}

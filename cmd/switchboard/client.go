@@ -22,6 +22,7 @@ import (
 
 	"github.com/switchboard-relay/switchboard"
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/threeend"
 )
 
 // serverFlags say which server a command talks to. Flags win over the environment, and a server over a data folder.
@@ -144,9 +145,15 @@ func readToken(dir string) (string, error) {
 type apiError struct {
 	Status  int
 	Message string
+	Answer  threeend.Answer // of a source's session that cannot be seen, or kicked
 }
 
-func (e *apiError) Error() string { return e.Message }
+func (e *apiError) Error() string {
+	if e.Answer.Code != 0 {
+		return fmt.Sprintf("%s (code %d): %s", e.Answer.Message, e.Answer.Code, e.Message)
+	}
+	return e.Message
+}
 
 // call asks for one answer and decodes its JSON into answer, which may be nil. A body is JSON.
 func (c *client) call(ctx context.Context, method, path string, query url.Values, body []byte, answer any) error {
@@ -228,6 +235,7 @@ func (c *client) refusal(resp *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	var said struct {
 		Error string `json:"error"`
+		threeend.Answer
 	}
 	if json.Unmarshal(text, &said) != nil || said.Error == "" {
 		said.Error = fmt.Sprintf("%s answered %s: is it a Switchboard server?", c.base, resp.Status)
@@ -241,7 +249,7 @@ func (c *client) refusal(resp *http.Response) error {
 				c.base, filepath.Join(c.data, "token"))
 		}
 	}
-	return &apiError{resp.StatusCode, said.Error}
+	return &apiError{resp.StatusCode, said.Error, said.Answer}
 }
 
 // explain turns an error of reaching the server into one that says what to do.
@@ -274,6 +282,9 @@ func sessionPath(id string) string { return "/api/v1/sessions/" + url.PathEscape
 func (c *client) session(ctx context.Context, prefix string) (s session.Summary, err error) {
 	if prefix == "" {
 		return s, badUsage(`an empty id names no session: "switchboard ls" lists the ids`)
+	}
+	if isRef(prefix) {
+		return s, refused(prefix)
 	}
 	err = c.call(ctx, http.MethodGet, sessionPath(prefix), nil, nil, &s)
 	return s, err

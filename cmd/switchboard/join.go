@@ -22,7 +22,7 @@ import (
 type JoinCmd struct {
 	serverFlags
 	WatchOnly bool   `help:"Only look on: nothing is typed."`
-	ID        string `arg:"" help:"The session's id, or the first characters of it."`
+	ID        string `arg:"" help:"The session's id, the first characters of it, or a source's session as KIND:ID."`
 }
 
 // joinKeys is how many pieces of what is typed may wait, and joinPiece how large they are: a paste is several.
@@ -74,9 +74,19 @@ type joining struct {
 
 // connect joins, and takes what the terminal shows.
 func (j *joining) connect(ctx context.Context, c *JoinCmd) error {
+	if isRef(c.ID) && j.types {
+		return badUsage("nothing can be typed into a source's session: add --watch-only, which shows its terminal")
+	}
 	server, err := c.find()
 	if err != nil {
 		return err
+	}
+	if isRef(c.ID) {
+		sum, err := server.openRef(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		c.ID = string(sum.ID)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, runDial, fmt.Errorf("the server at %s did not answer within %v", server.base, runDial))
 	defer cancel()

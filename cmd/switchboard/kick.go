@@ -1,36 +1,45 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/threeend"
 )
 
 // KickCmd ends live sessions.
 type KickCmd struct {
 	serverFlags
 	Reason string   `placeholder:"TEXT" help:"Why; it is recorded and shown to watchers."`
-	IDs    []string `arg:"" name:"id" help:"The sessions' ids, or the first characters of them."`
+	IDs    []string `arg:"" name:"id" help:"The sessions' ids, or the first characters of them, or sources' sessions as KIND:ID."`
 }
 
 // Run kicks them one after the other.
 func (c *KickCmd) Run(ctx context.Context, std *stdio) error {
-	body, err := json.Marshal(map[string]string{"reason": c.Reason})
-	if err != nil {
-		return err
-	}
 	return c.each(ctx, std, c.IDs, func(server *client, id string) error {
+		path, body := sessionPath(id)+"/kick", map[string]string{"reason": c.Reason}
+		if isRef(id) {
+			if _, err := threeend.ParseRef(id); err != nil {
+				return badUsage("%w", err)
+			}
+			path, body["session"] = "/api/v1/sources/kick", id
+		}
 		var kicked struct {
 			ID session.ID `json:"id"`
+			threeend.Answer
 		}
-		if err := server.call(ctx, http.MethodPost, sessionPath(id)+"/kick", nil, body, &kicked); err != nil {
+		if err := server.call(ctx, http.MethodPost, path, nil, session.JSON(body), &kicked); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(std.out, "%s kicked\n", kicked.ID)
+		how := string(kicked.ID) + " kicked"
+		if kicked.Code != 0 {
+			how = printable(cmp.Or(string(kicked.ID), id)) + ": " + describeAnswer(kicked.Answer)
+		}
+		_, err := fmt.Fprintln(std.out, how)
 		return err
 	})
 }

@@ -33,6 +33,7 @@ type commands struct {
 	Join    JoinCmd    `cmd:"" help:"Type along in a live session's terminal, or look on."`
 	Kick    KickCmd    `cmd:"" help:"End live sessions."`
 	Send    SendCmd    `cmd:"" help:"Send bytes to the far end of a live session."`
+	Sources SourcesCmd `cmd:"" help:"List the sources whose sessions can be opened."`
 	Rooms   RoomsCmd   `cmd:"" help:"List rooms, or one room's members."`
 	Say     SayCmd     `cmd:"" help:"Say something to a room."`
 	Play    PlayCmd    `cmd:"" help:"Play a session back in its own time."`

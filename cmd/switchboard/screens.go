@@ -17,7 +17,7 @@ type ScreenCmd struct {
 	serverFlags
 	At     string `placeholder:"TIME|#N" help:"As it was then: a time (1m30s, 1:30) or behind an event (#12); without it, as it is now."`
 	Format string `enum:"text,ansi,json,svg" default:"text" help:"text; ansi, which draws it on a terminal of its size; json; or svg, a picture."`
-	ID     string `arg:"" help:"The session's id, or the first characters of it."`
+	ID     string `arg:"" help:"The session's id, the first characters of it, or a source's session as KIND:ID."`
 }
 
 // Run prints the screen.
@@ -29,6 +29,13 @@ func (c *ScreenCmd) Run(ctx context.Context, std *stdio) error {
 	server, err := c.find()
 	if err != nil {
 		return err
+	}
+	if isRef(c.ID) {
+		sum, err := server.settled(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		c.ID = string(sum.ID)
 	}
 	query := at.query()
 	query.Set("format", c.Format)

@@ -21,7 +21,7 @@ type WatchCmd struct {
 	viewFlags
 	JSON bool   `name:"json" xor:"view" help:"Each event as a line of JSON."`
 	From string `placeholder:"N|now" help:"The event to begin with; now leaves out what was before. Without it, the first; the raw bytes of a terminal begin with its screen, now."`
-	ID   string `arg:"" help:"The session's id, or the first characters of it."`
+	ID   string `arg:"" help:"The session's id, the first characters of it, or a source's session as KIND:ID."`
 }
 
 // redialEvery is the pause before a broken connection is made again.
@@ -37,7 +37,7 @@ func (c *WatchCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	sum, err := server.session(ctx, c.ID)
+	sum, err := server.found(ctx, c.ID)
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,9 @@ func (c *WatchCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	if c.Raw && asTerminal(std.err) != nil {
 		std.note("session %s ended: %s", sum.ID, printable(w.end.Error()))
+	}
+	if told, is := answerOf(w.end); is && !c.JSON {
+		std.note("%s: %s", printable(sum.Name), told)
 	}
 	return nil
 }
