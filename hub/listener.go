@@ -24,6 +24,7 @@ type ListenerConfig struct {
 	Service    string
 	Record     session.Record
 	OnFailure  session.OnFailure
+	Yields     bool          // its sessions wait for the disk sooner than others: see recording.Policy
 	Idle       time.Duration // silence in both directions that ends a session; 0: never
 	Max        int           // sessions at once; 0: no limit of its own
 	WriteLimit int           // bytes that may wait for a far end that reads slowly; 0: 1 MiB

@@ -62,7 +62,7 @@ func (h *Hub) openEntered(l *Listener, conn transport.Conn, by keeper, about Abo
 	s := &Session{hub: h, listener: l, conf: conf, conn: conn, keeper: by,
 		id: session.NewID(h.node), start: now()}
 	s.introduce(about)
-	log, err := h.store.Begin((*participant)(s), recording.Policy{Record: conf.Record, OnFailure: conf.OnFailure})
+	log, err := h.store.Begin((*participant)(s), recording.Policy{Record: conf.Record, OnFailure: conf.OnFailure, Yields: conf.Yields})
 	if err != nil {
 		l.leave()
 		return nil, fmt.Errorf("recording: %w", err)

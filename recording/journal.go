@@ -317,9 +317,9 @@ func (s *Store) awaitSpace(l *Log) {
 		space := s.space
 		s.spaceMu.Unlock()
 		l.mu.Lock()
-		over := l.stopped || l.seldom().dead != nil
+		over := l.stopped || l.seldom().dead != nil || !l.waits()
 		l.mu.Unlock()
-		if over || s.failing.Load() && !l.endFails || s.queued.Load() < s.opt.QueueLimit {
+		if over || s.failing.Load() && !l.endFails {
 			return
 		}
 		s.stalls.Add(1)

@@ -14,6 +14,9 @@ import (
 type Policy struct {
 	Record    session.Record
 	OnFailure session.OnFailure
+	// Yields has little of the session wait for the disk while much waits in all. It is for sessions of programs that may
+	// send without end: they wait sooner than others, and leave the queue's memory to those.
+	Yields bool
 }
 
 // Describer tells what is known of a session; *session.Info is one. It must be safe to ask at any time.
@@ -56,6 +59,7 @@ type Log struct {
 	off      bool  // policy: not recorded
 	strict   bool  // policy: each event at once
 	endFails bool  // policy: the session ends if the recording fails
+	yields   bool  // policy: see Policy.Yields
 	told     bool  // see Ready
 	precedes bool  // see SetBefore
 	class    uint8 // of the next chunk
@@ -212,13 +216,25 @@ func (l *Log) room(need int) (*chunk, error) {
 		if !l.recorded() {
 			return l.fresh(need), nil
 		}
-		if l.store.queued.Load() < l.store.opt.QueueLimit || l.stopped {
+		if l.stopped || !l.waits() {
 			return l.fresh(need), nil
 		}
 		l.mu.Unlock()
 		l.store.awaitSpace(l)
 		l.mu.Lock()
 	}
+}
+
+// What may wait for the disk of a log that yields.
+const (
+	yieldsAt = 16 // of the queue's limit a part, from which on
+	yieldsTo = 4  // chunks are enough
+)
+
+// waits reports whether too much waits for the disk for more of l; l.mu is held.
+func (l *Log) waits() bool {
+	queued, limit := l.store.queued.Load(), l.store.opt.QueueLimit
+	return queued >= limit || l.yields && queued >= limit/yieldsAt && len(l.pending) >= yieldsTo
 }
 
 // maxChunkSpan keeps the offsets within a chunk far below 2^32 µs; the sweeper closes chunks long before.

@@ -171,7 +171,7 @@ func (s *Store) Begin(about Describer, p Policy) (*Log, error) {
 		off = s.queued.Load() >= s.opt.QueueLimit // nothing more can wait for the disk: the session goes on unrecorded
 	}
 	l := &Log{store: s, id: info.ID, about: about, off: off,
-		strict: p.Record == session.RecordStrict, endFails: p.OnFailure != session.OnFailureContinue, next: 1}
+		strict: p.Record == session.RecordStrict, endFails: p.OnFailure != session.OnFailureContinue, yields: p.Yields, next: 1}
 	if off {
 		return l, nil
 	}

@@ -44,7 +44,7 @@ func (c *Config) hubConfig() hub.ListenerConfig {
 		addresses = append(addresses, kind+"="+c.Kinds[kind])
 	}
 	return hub.ListenerConfig{Name: c.Name, Address: strings.Join(addresses, " "), Transport: "tcp", Service: Service,
-		Record: c.Record, OnFailure: c.OnFailure, Terminal: c.Terminal, Announce: announce.Off}
+		Record: c.Record, OnFailure: c.OnFailure, Terminal: c.Terminal, Announce: announce.Off, Yields: true}
 }
 
 // Sources are the sources of a node.
