@@ -3,6 +3,7 @@
 package benchkit
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ func (s *Server) Get(path string, into any) error {
 
 // Delete asks the server's API to delete what is at a path.
 func (s *Server) Delete(path string) error {
-	body, err := s.request(http.MethodDelete, path)
+	body, err := s.request(http.MethodDelete, path, nil)
 	if err != nil {
 		return err
 	}
@@ -41,10 +42,30 @@ func (s *Server) Delete(path string) error {
 }
 
 // Open asks the server's API for a path and returns the body of the answer.
-func (s *Server) Open(path string) (io.ReadCloser, error) { return s.request(http.MethodGet, path) }
+func (s *Server) Open(path string) (io.ReadCloser, error) {
+	return s.request(http.MethodGet, path, nil)
+}
 
-func (s *Server) request(method, path string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(s.run.Context, method, s.URL+path, nil)
+// Post sends the server's API a request as JSON and decodes the answer into into, unless that is nil.
+func (s *Server) Post(path string, request, into any) error {
+	b, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	body, err := s.request(http.MethodPost, path, bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if into != nil {
+		return json.NewDecoder(body).Decode(into)
+	}
+	_, err = io.Copy(io.Discard, body)
+	return err
+}
+
+func (s *Server) request(method, path string, body io.Reader) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(s.run.Context, method, s.URL+path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -123,18 +144,44 @@ func (s *Server) Collect() error {
 
 // Mallocs is how many objects the server has allocated on its heap since it started.
 func (s *Server) Mallocs() (uint64, error) {
+	m, err := s.memory()
+	return m.Mallocs, err
+}
+
+// Heap is how many bytes the server's heap held when garbage was collected last, and what was allocated since.
+func (s *Server) Heap() (uint64, error) {
+	m, err := s.memory()
+	return m.HeapAlloc, err
+}
+
+func (s *Server) memory() (m struct{ Mallocs, HeapAlloc uint64 }, err error) {
 	resp, err := http.Get("http://" + s.pprof + "/debug/vars")
 	if err != nil {
-		return 0, fmt.Errorf("count the server's allocations: %w", err)
+		return m, fmt.Errorf("ask for the server's memory: %w", err)
 	}
 	defer resp.Body.Close()
 	var vars struct {
-		MemStats struct{ Mallocs uint64 } `json:"memstats"`
+		MemStats *struct{ Mallocs, HeapAlloc uint64 } `json:"memstats"`
 	}
+	vars.MemStats = &m
 	if err := json.NewDecoder(resp.Body).Decode(&vars); err != nil {
-		return 0, fmt.Errorf("count the server's allocations: %w", err)
+		return m, fmt.Errorf("ask for the server's memory: %w", err)
 	}
-	return vars.MemStats.Mallocs, nil
+	return m, nil
+}
+
+// Goroutines is how many the server has.
+func (s *Server) Goroutines() (n int, err error) {
+	resp, err := http.Get("http://" + s.pprof + "/debug/pprof/goroutine?debug=1")
+	if err != nil {
+		return 0, fmt.Errorf("count the server's goroutines: %w", err)
+	}
+	defer resp.Body.Close()
+	if _, err := fmt.Fscanf(resp.Body, "goroutine profile: total %d", &n); err != nil {
+		return 0, fmt.Errorf("count the server's goroutines: %w", err)
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	return n, err
 }
 
 // Profile saves a CPU profile of the server while something is measured, if -profile asked for it. It lasts d, and the
