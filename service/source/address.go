@@ -114,7 +114,7 @@ const firstRetry = time.Second
 func (a *address) probe() {
 	wait := firstRetry
 	for {
-		most, limit := a.patience()
+		most, _ := a.patience()
 		if most == 0 {
 			return
 		}
@@ -123,7 +123,8 @@ func (a *address) probe() {
 		case <-a.life.Done():
 			return
 		}
-		if most, limit = a.patience(); most == 0 {
+		most, limit := a.patience()
+		if most == 0 {
 			return
 		}
 		ctx, cancel := context.WithTimeout(a.life, limit)

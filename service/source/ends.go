@@ -65,22 +65,22 @@ func describe(err error, parser *threeend.Parser, limit fmt.Stringer) *trouble {
 }
 
 // explain says to those who wait why there is no session, and in a word why it is counted.
-func (v *view) explain(err error) (failure error, reason string) {
+func (v *view) explain(err error) (reason string, failure error) {
 	if errors.Is(err, threeend.ErrBusy) {
-		return err, "busy"
+		return "busy", err
 	}
 	return overError(v.ref, err, &v.parser, v.conf.AnswerTimeout)
 }
 
 // overError is what is told where a source was asked in vain.
-func overError(ref threeend.Ref, err error, parser *threeend.Parser, limit fmt.Stringer) (failure *threeend.OverError, reason string) {
+func overError(ref threeend.Ref, err error, parser *threeend.Parser, limit fmt.Stringer) (reason string, failure *threeend.OverError) {
 	var c *control
 	if errors.As(err, &c) {
 		answer := c.code.Answer()
-		return &threeend.OverError{Ref: ref, Answer: answer, Asked: true}, fmt.Sprintf("code %d", answer.Code)
+		return fmt.Sprintf("code %d", answer.Code), &threeend.OverError{Ref: ref, Answer: answer, Asked: true}
 	}
 	t := describe(err, parser, limit)
-	return &threeend.OverError{Ref: ref, Answer: threeend.Over.Answer(), Err: t}, string(t.cause)
+	return string(t.cause), &threeend.OverError{Ref: ref, Answer: threeend.Over.Answer(), Err: t}
 }
 
 // reason is how the session ended.

@@ -107,7 +107,7 @@ func (src *source) unanswered(k *kick, a *address, err error, r *kickReader, lim
 	if errors.Is(err, threeend.ErrBusy) {
 		return err
 	}
-	failure, _ := overError(k.ref, err, &r.parser, limit)
+	_, failure := overError(k.ref, err, &r.parser, limit)
 	src.mu.Lock()
 	defer src.mu.Unlock()
 	a.complain(failure)

@@ -214,7 +214,7 @@ func (v *view) fail(err error, by string) {
 		v.socket()
 	}
 	src := v.source
-	failure, reason := v.explain(err)
+	reason, failure := v.explain(err)
 	src.mu.Lock()
 	abandoned := v.state == over
 	v.state = over

@@ -231,6 +231,9 @@ func TestWhoCannotSeeASessionIsToldWhy(t *testing.T) {
 			if st.Failed != 1 || st.Sessions != 0 || st.Kinds[0].State != threeend.Reachable || (st.Kinds[0].LastError == "") != c.asked {
 				t.Errorf("the source is %+v", st)
 			}
+			if l := h.hub.Listeners()[0]; l.Refused != 1 || len(l.Refusals) != 1 || l.Accepted != 0 || l.Live != 0 {
+				t.Errorf("the listener counts %+v", l)
+			}
 			if n := h.sources.Held(); n != 0 {
 				t.Errorf("%d things are held", n)
 			}
