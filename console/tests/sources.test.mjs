@@ -142,12 +142,16 @@ test('one that breaks off says so, in Chinese as well', async (t) => {
   await says(page, 'hello');
   await page.keyboard.press('K');
   await page.getByRole('dialog').getByText('将请求源端结束此会话').waitFor();
+  source.server.close();
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').getByRole('alert').getByText('源端没有答复，会话可能仍在继续。').waitFor();
   await page.keyboard.press('Escape');
+  source.say('42', frame('d', 'goes on'));
+  await says(page, 'goes on');
   for (const c of source.viewers.get('42')) c.destroy();
   await page.getByText('会话已结束！代码 5：会话已结束或不存在。').waitFor();
-  source.sessions.delete('42');
   await page.getByRole('button', { name: '再次打开' }).click();
-  await page.getByRole('alert').getByText('会话已结束！代码 5：会话已结束或不存在。请检查编号').waitFor();
+  await page.getByRole('alert').getByText('会话已结束！代码 5：会话已结束或不存在。请确认源端正在运行').waitFor();
 });
 
 test('what is typed is shown below the terminal, live and played', async (t) => {

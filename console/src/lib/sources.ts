@@ -52,7 +52,7 @@ export function told(code: number): string {
   return w.told(code, w.meanings[code] ?? '');
 }
 
-/** Why a source's session was not opened, or kicked: what viewers are told, what happened, and what to do. */
+/** Why a source's session was not opened: what viewers are told, what happened, and what to do. */
 export function sourceTrouble(error: ApiError): string {
   const { check } = i18n.w.sources;
   const server = i18n.w.errors.server(error.message);
@@ -60,4 +60,10 @@ export function sourceTrouble(error: ApiError): string {
     ? [told(error.answer.code), ...(error.status === 404 ? [check.id] : [check.source, server])]
     : [error.status === 404 ? check.kind : check.busy, server];
   return parts.join(i18n.language === 'zh' ? '' : ' ');
+}
+
+/** Why a source said nothing to a kick, and what to do: its session may go on. */
+export function unanswered(error: ApiError): string {
+  const { check, kick } = i18n.w.sources;
+  return [kick.unanswered, check.source, i18n.w.errors.server(error.message)].join(i18n.language === 'zh' ? '' : ' ');
 }

@@ -37,9 +37,10 @@ export const en = {
   again: 'Open again',
   kick: {
     what: 'The source is asked to end the session, and its answer is shown here. Those who watch see your name and the reason.',
+    unanswered: 'The source did not answer, and the session may go on.',
     answered: (who: string, answer: string) => `${who}: ${answer}`,
   },
-  /** What to do where a session cannot be opened, or kicked. */
+  /** What to do where a session cannot be opened. */
   check: {
     id: 'Check the id: what has ended cannot be opened again unless the source still has it.',
     source: 'See that the source runs, and that its address in the configuration is right.',
@@ -83,6 +84,7 @@ export const zh: typeof en = {
   again: '再次打开',
   kick: {
     what: '将请求源端结束此会话，并显示其答复。观看者会看到您的名字和理由。',
+    unanswered: '源端没有答复，会话可能仍在继续。',
     answered: (who, answer) => `${who}：${answer}`,
   },
   check: {
