@@ -225,13 +225,12 @@ func (v *view) fail(err error, by string) {
 		v.address.complain(failure)
 	}
 	src.mu.Unlock()
+	if !abandoned { // before it is told, so that all is counted then
+		src.listener.Missed(reason)
+		src.logger.Info("a source's session could not be opened", "name", v.ref.Name(), "by", by, "error", failure)
+	}
 	close(v.ready)
 	close(v.gone)
-	if abandoned {
-		return
-	}
-	src.listener.Missed(reason)
-	src.logger.Info("a source's session could not be opened", "name", v.ref.Name(), "by", by, "error", failure)
 }
 
 // admit makes a session of what the source has begun to say. terminal is its size, if that came first.
