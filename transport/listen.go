@@ -157,9 +157,13 @@ func explain(a Address, err error) error {
 	return fmt.Errorf("%s: %w", a, err)
 }
 
-// Dial connects to an upstream within the context's limits. For tls, conf may be nil.
+// upstreamKeepAlive finds out upstreams that vanish without a word as soon as listeners do their clients.
+var upstreamKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 5}
+
+// Dial connects to an upstream within the context's limits. For tls, conf may be nil. TCP probes one that is silent for 15 s,
+// and the connection is reset when five probes, 5 s apart, are not answered.
 func Dial(ctx context.Context, a Address, conf *tls.Config) (Conn, error) {
-	var d net.Dialer
+	d := net.Dialer{KeepAliveConfig: upstreamKeepAlive}
 	c, err := d.DialContext(ctx, a.Network(), a.Host)
 	if err != nil {
 		return nil, err
