@@ -112,14 +112,14 @@ const firstRetry = time.Second
 
 // probe connects, and closes at once, until the address is reachable.
 func (a *address) probe() {
-	wait := firstRetry
-	for {
+	for wait := time.Duration(0); ; {
 		most, _ := a.patience()
 		if most == 0 {
 			return
 		}
+		wait = longer(wait, most)
 		select {
-		case <-time.After(min(wait, most)):
+		case <-time.After(wait):
 		case <-a.life.Done():
 			return
 		}
@@ -134,9 +134,11 @@ func (a *address) probe() {
 			conn.Close()
 			release()
 		}
-		wait *= 2
 	}
 }
+
+// longer is how long to wait behind a wait that was in vain.
+func longer(wait, most time.Duration) time.Duration { return min(max(2*wait, firstRetry), most) }
 
 // patience is the most between two probes, and how long each may take; 0 once there is to be none.
 func (a *address) patience() (most, limit time.Duration) {

@@ -29,3 +29,6 @@ func (x *Sources) Waiting(source, name string) int {
 	}
 	return 0
 }
+
+// Longer is how long a probe waits behind a wait that was in vain.
+func Longer(wait, most time.Duration) time.Duration { return longer(wait, most) }

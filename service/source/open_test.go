@@ -259,6 +259,20 @@ func TestASourceThatIsNotThereIsTriedUntilItIs(t *testing.T) {
 	until(t, "it is reachable", func() bool { return h.status().Kinds[0].State == threeend.Reachable })
 }
 
+// Waits that were doubled without a limit became negative behind half an hour, and a source that was down was dialled without a pause.
+func TestASourceThatStaysAwayIsNotTriedFasterAndFaster(t *testing.T) {
+	for _, most := range []time.Duration{time.Millisecond, time.Second, time.Minute, time.Hour} {
+		wait := time.Duration(0)
+		for n := range 1000 {
+			next := source.Longer(wait, most)
+			if next < wait || next <= 0 || next > most || n > 40 && next != most {
+				t.Fatalf("the %d. wait is %v behind %v; at most %v", n, next, wait, most)
+			}
+			wait = next
+		}
+	}
+}
+
 func TestHowASessionEndsSaysWhy(t *testing.T) {
 	for name, c := range map[string]struct {
 		do   func(l *line)
