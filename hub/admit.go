@@ -17,6 +17,10 @@ type About struct {
 	Name     string
 	Terminal string // COLSxROWS, if what is sent is the screen of a terminal; else the listener's holds
 
+	// Kick is what kicks of the session go through instead of ending it; nil: a kick ends it at once. It sees to it that the session
+	// ends, may wait, and may be called by several goroutines at once, before AdmitAs has returned as well.
+	Kick KickFunc
+
 	ID session.ID // that session.NewID made for it, of this node, and for nobody else; empty: a new one
 }
 
@@ -30,6 +34,9 @@ func (s *Session) introduce(about About) {
 	}
 	if about.Terminal != "" {
 		s.more().terminal = about.Terminal
+	}
+	if about.Kick != nil {
+		s.more().kick = about.Kick
 	}
 }
 

@@ -50,8 +50,13 @@ func (n *node) host(conf hub.ListenerConfig, svc any) *hub.Listener {
 
 func (n *node) admit(l *hub.Listener) *foreign {
 	n.t.Helper()
+	return n.admitAs(l, hub.About{})
+}
+
+func (n *node) admitAs(l *hub.Listener, about hub.About) *foreign {
+	n.t.Helper()
 	f := &foreign{closed: make(chan struct{})}
-	s, err := l.Admit(f)
+	s, err := l.AdmitAs(f, about)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -169,18 +169,18 @@ func twoNodes(t *testing.T) (a, b *node) {
 
 func TestAKickOfASourcesSessionIsAnsweredByTheSource(t *testing.T) {
 	near, far := twoNodes(t)
-	f := near.admit(near.host(hub.ListenerConfig{Name: "source", Transport: "tcp"}, nil))
-	defer f.session.Finish()
-	id := f.session.ID()
 	ref := threeend.Ref{Source: "plant", Kind: "ssh", ID: "42"}
 	answer := threeend.Kicked.Answer()
 	var said error
-	f.session.OnKick(func(_ context.Context, by, reason string) (threeend.Answer, error) {
-		if by != "ada" || reason != "enough" {
-			t.Errorf("kicked by %q: %q", by, reason)
-		}
-		return answer, said
-	})
+	f := near.admitAs(near.host(hub.ListenerConfig{Name: "source", Transport: "tcp"}, nil), hub.About{
+		Kick: func(_ context.Context, by, reason string) (threeend.Answer, error) {
+			if by != "ada" || reason != "enough" {
+				t.Errorf("kicked by %q: %q", by, reason)
+			}
+			return answer, said
+		}})
+	defer f.session.Finish()
+	id := f.session.ID()
 	for name, n := range map[string]*node{"here": near, "from another node": far} {
 		said = nil
 		got, err := n.KickAnswered(t.Context(), id, "ada", "enough")

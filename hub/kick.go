@@ -14,23 +14,11 @@ import (
 // session goes on.
 type KickFunc func(ctx context.Context, by, reason string) (threeend.Answer, error)
 
-// OnKick has kicks of the session go through f, which sees to it that the session ends, instead of ending it. f may wait; several
-// goroutines may call it at once.
-func (s *Session) OnKick(f KickFunc) {
-	x := s.more()
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.kick = f
-}
-
 func (s *Session) kickFunc() KickFunc {
-	x := s.extra.Load()
-	if x == nil {
-		return nil
+	if x := s.extra.Load(); x != nil {
+		return x.kick
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.kick
+	return nil
 }
 
 // Kick is KickAnswered for those who do not care for the answer.

@@ -72,7 +72,7 @@ type extra struct {
 	voice    *announce.Announcer // fixed after open; nil: nothing is announced
 
 	attention attention // with a mutex of its own
-	kick      KickFunc  // nil: a kick ends the session at once
+	kick      KickFunc  // fixed before the session is seen; nil: a kick ends it at once
 }
 
 func (s *Session) more() *extra {

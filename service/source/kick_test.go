@@ -3,7 +3,9 @@ package source_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -220,4 +222,44 @@ func TestKicksHaveTheirLimit(t *testing.T) {
 	if err := kickErr(h, "ssh:1"); !errors.As(err, &over) || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("where nothing listens: %v", err)
 	}
+}
+
+// A session could be kicked before it was known that this is the source's to do: then it ended here, and went on there.
+func TestAKickAtTheFirstMomentIsTheSourcesToo(t *testing.T) {
+	h := newHouse(t, nil)
+	go func() {
+		for l := range h.origin.asked {
+			if l.kick {
+				l.Write([]byte{'5'}) // it goes on
+			} else {
+				l.Write(threeend.AppendFrame(nil, threeend.Display, []byte("x")))
+			}
+		}
+	}()
+	ctx, stop := context.WithCancel(t.Context())
+	var kicking sync.WaitGroup
+	kicking.Go(func() {
+		for seen := map[*hub.Session]bool{}; ctx.Err() == nil; runtime.Gosched() {
+			h.hub.EachLive(func(s *hub.Session) bool {
+				if seen[s] {
+					return true
+				}
+				seen[s] = true
+				kicking.Go(func() { h.hub.Kick(ctx, s.ID(), "grace", "") })
+				return true
+			})
+		}
+	})
+	for range 100 {
+		s, release, err := h.sources.Open(t.Context(), ref("ssh:42"), "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		if end := ended(t, s); end.Cause != session.Done {
+			t.Fatalf("it ended as %+v, though its source did not kick it", end)
+		}
+	}
+	stop()
+	kicking.Wait()
 }

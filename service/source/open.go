@@ -246,14 +246,14 @@ func (v *view) admit(terminal string) error {
 	v.conn.SetDeadline(never)
 	v.socket() // the session takes a place of its own
 	v.socket = nil
-	s, err := src.listener.AdmitAs(&connection{Conn: v.conn}, hub.About{Name: v.ref.Name(), Terminal: terminal})
+	kick := func(ctx context.Context, by, reason string) (threeend.Answer, error) {
+		return src.ask(ctx, v.ref, by, reason)
+	}
+	s, err := src.listener.AdmitAs(&connection{Conn: v.conn}, hub.About{Name: v.ref.Name(), Terminal: terminal, Kick: kick})
 	if err != nil {
 		return fmt.Errorf("%w: %s", threeend.ErrBusy, hub.RefusalText(err))
 	}
 	hold, _ := s.Keep() // an error says that it has ended, and there is nothing to keep
-	s.OnKick(func(ctx context.Context, by, reason string) (threeend.Answer, error) {
-		return src.ask(ctx, v.ref, by, reason)
-	})
 	s.OnUnwatched(v.conf.Linger, func() { s.End(session.Done, "nobody watches any more") })
 	s.OnEnd(v.ended)
 	src.mu.Lock()
