@@ -3,6 +3,7 @@ package switchboard
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ func TestTheClassicExampleIsWhole(t *testing.T) {
 	want := map[string]string{"hello": "tcp://127.0.0.1:8080", "echo": "tcp://127.0.0.1:8000",
 		"chat": "tcp://127.0.0.1:8800", "sensors": "udp://127.0.0.1:41234",
 		"page": "socketio://127.0.0.1:8081/socket.io/", "page-ws": "ws://127.0.0.1:8081/ws",
-		"page-tcp": "tcp://127.0.0.1:8801"}
+		"page-tcp": "tcp://127.0.0.1:8801", "source-server": "tcp://127.0.0.1:7100"}
 	for _, l := range conf.Listeners {
 		if want[l.Name] != l.Listen {
 			t.Errorf("%s listens on %s; want %s", l.Name, l.Listen, want[l.Name])
@@ -40,6 +41,10 @@ func TestTheClassicExampleIsWhole(t *testing.T) {
 	}
 	if len(want) > 0 || conf.HTTP.Listen != "127.0.0.1:8081" {
 		t.Errorf("lines missing: %v; http on %s", want, conf.HTTP.Listen)
+	}
+	kinds := map[string]string{"ssh": "127.0.0.1:7001", "telnet": "127.0.0.1:7002"}
+	if len(conf.Sources) != 1 || !maps.Equal(conf.Sources[0].Kinds, kinds) {
+		t.Errorf("the sources are %+v; want one of %v", conf.Sources, kinds)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/switchboard-relay/switchboard/hub"
+	"github.com/switchboard-relay/switchboard/service/sink"
 	"github.com/switchboard-relay/switchboard/service/sourceserver"
 	"github.com/switchboard-relay/switchboard/session"
 )
@@ -80,6 +81,27 @@ func TestASessionWithoutATerminalIsShownFromWhatPassedLast(t *testing.T) {
 	a.await("d:comes")
 	f.conn.Close()
 	a.expect("5")
+}
+
+func TestASessionThatIsNotRecordedIsShownFromNowOn(t *testing.T) {
+	h := newHouse(t, nil)
+	for _, terminal := range []string{"", "80x24"} {
+		f := h.begin(h.listen(hub.ListenerConfig{Name: "dark" + terminal, Service: "sink", Terminal: terminal, Record: session.RecordOff}, &sink.Service{}))
+		f.shows(strings.Repeat("before", 50_000))
+		a := h.ask(view(string(f.ID())))
+		h.until("it is watched", func() bool { return f.Watchers() == 1 })
+		for i := range 3 {
+			f.shows(fmt.Sprintf("comes %d", i))
+			a.await(fmt.Sprintf("d:comes %d", i))
+		}
+		f.types("said")
+		a.await("i:said")
+		if _, err := h.hub.KickAnswered(t.Context(), f.ID(), "grace", ""); err != nil {
+			t.Error(err)
+		}
+		a.await("3")
+		a.expect()
+	}
 }
 
 func TestASessionIsNamedByItsIDItsBeginningOrItsName(t *testing.T) {
