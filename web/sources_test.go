@@ -234,10 +234,10 @@ func TestWhatASourceDoesNotShowIsToldWithItsCode(t *testing.T) {
 
 func TestASilentSourceIsToldWithinItsTime(t *testing.T) {
 	h, p := withPlant(t)
-	p.configure(func(c *source.Config) { c.AnswerTimeout, c.MaxSessions = 50*time.Millisecond, 1 })
+	p.configure(func(c *source.Config) { c.AnswerTimeout, c.MaxSessions = time.Second, 1 })
 	answer := h.doLater("vera", "POST", openPath, `{"session":"ssh:1"}`)
 	l := p.next(false, "1")
-	if got := <-answer; got.status != 502 || !strings.Contains(got.body, "50ms") || !strings.Contains(got.body, `"code":5`) {
+	if got := <-answer; got.status != 502 || !strings.Contains(got.body, "did not answer within 1s") || !strings.Contains(got.body, `"code":5`) {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
 	l.isLeft()

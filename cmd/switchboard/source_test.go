@@ -153,7 +153,7 @@ func TestARecordingIsASessionOfTheSource(t *testing.T) {
 }
 
 func TestAKickEndsASourcesSessionForAllAndItBeginsAnew(t *testing.T) {
-	p, addr := sourcing(t, "--again", "300ms")
+	_, addr := sourcing(t, "--again", "1h")
 	views := []*viewing{viewOf(t, addr, "demo"), viewOf(t, addr, "demo"), viewOf(t, addr, "1")}
 	for _, v := range views {
 		v.until("its size", func() bool { return len(v.sizes) > 0 })
@@ -163,12 +163,14 @@ func TestAKickEndsASourcesSessionForAllAndItBeginsAnew(t *testing.T) {
 	views[1].ends(threeend.Kicked)
 	viewOf(t, addr, "demo").ends(threeend.Over)
 	ask(t, addr, threeend.AppendRequest(nil, true, "demo")).ends(threeend.Over)
-	p.out.until("demo begins anew")
-	viewOf(t, addr, "demo").untilShown("你好")
 	views[2].untilShown("lin@plant")
 	if views[2].code != 0 {
 		t.Error("another session ended as well")
 	}
+	p, addr := sourcing(t, "--again", "1ms")
+	ask(t, addr, threeend.AppendRequest(nil, true, "demo")).ends(threeend.Kicked)
+	p.out.until("demo begins anew")
+	viewOf(t, addr, "demo").untilShown("你好")
 }
 
 func TestTheDemonstrationHasAllKindsOfFrames(t *testing.T) {
@@ -202,9 +204,10 @@ func TestARequestMayComeInPieces(t *testing.T) {
 	_, addr := sourcing(t)
 	v := ask(t, addr, nil)
 	v.conn.(*net.TCPConn).SetNoDelay(true)
-	for _, b := range threeend.AppendRequest(nil, false, "demo") {
+	for _, b := range threeend.AppendRequest(nil, false, "") {
 		v.conn.Write([]byte{b})
 	}
+	v.conn.Write([]byte("demo")) // whole: a pause in it would end it
 	v.untilShown("你好")
 }
 

@@ -162,17 +162,19 @@ func TestAFloodOfFramesWithoutPayloadLeavesNothing(t *testing.T) {
 }
 
 func TestASourceThatDribblesIsHeardOrGivenUp(t *testing.T) {
-	h := newHouse(t, func(c *source.Config) { c.AnswerTimeout = 300 * time.Millisecond })
+	h := newHouse(t, func(c *source.Config) { c.AnswerTimeout = time.Second })
 	o := h.open(context.Background(), "ssh:slow")
 	l := h.origin.next(false, "slow")
 	l.Write([]byte{'d', 0, 0}) // the beginning of an answer is none
 	o.wait()
 	var over *threeend.OverError
-	if !errors.As(o.err, &over) || over.Asked || over.Answer.Code != 5 || !strings.Contains(o.err.Error(), "did not answer within 300ms") {
+	if !errors.As(o.err, &over) || over.Asked || over.Answer.Code != 5 || !strings.Contains(o.err.Error(), "did not answer within 1s") {
 		t.Errorf("got %v", o.err)
 	}
 	l.closed()
 
+	h.conf.AnswerTimeout = patience
+	h.configure(h.conf)
 	o, l = h.shown("drip")
 	text := "中文, a byte at a time"
 	l.SetNoDelay(true)

@@ -30,7 +30,7 @@ type house struct {
 }
 
 // patience bounds every wait of a test.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // newHouse has one source, whose settings change may change.
 func newHouse(t testing.TB, change func(*source.Config)) *house {
