@@ -84,7 +84,7 @@ func (j *journal) String() string {
 }
 
 // patience bounds every wait of a test.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func open(t testing.TB, change ...func(*web.Options)) *house {
 	t.Helper()

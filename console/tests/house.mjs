@@ -8,7 +8,7 @@ import path from 'node:path';
 import { chromium } from 'playwright-core';
 
 /** How long anything may take that a test waits for, ms. */
-export const patience = 20_000;
+export const patience = 60_000;
 
 const program = process.env.SWITCHBOARD;
 if (!program) throw new Error('SWITCHBOARD is to be the program under test: "go test ./console" builds it and sets it');

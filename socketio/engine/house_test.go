@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // house is a server with a handler that echoes and keeps a list of what happens.
 type house struct {
