@@ -55,6 +55,9 @@ func (c *JoinCmd) Run(ctx context.Context, std *stdio) error {
 	switch {
 	case j.end != nil:
 		std.note("session %s ended: %s", j.id.Short(), printable(j.end.Error()))
+		if told, is := answerOf(*j.end); is {
+			std.note("%s: %s", printable(j.name), told)
+		}
 	case err == nil:
 		std.note("left %s", j.id.Short())
 	}
@@ -133,16 +136,16 @@ func (j *joining) news(p []byte) error {
 
 // status is what the last line says, where there is room for one.
 func (j *joining) status(text string) {
-	what := "typing along in "
+	what, leaves := "typing along in ", "Ctrl-] or Enter ~. leaves"
 	if !j.types {
-		what = "looking on in "
+		what, leaves = "looking on in ", "Ctrl-C leaves"
 	}
 	name := j.id.Short()
 	if j.name != "" {
 		name += " " + j.name
 	}
 	if text == "" {
-		text = "Ctrl-] or Enter ~. leaves"
+		text = leaves
 	}
 	j.view.status = printable(" " + what + name + " · " + text)
 }
@@ -166,7 +169,7 @@ func (j *joining) run(ctx context.Context) error {
 	j.view.out = j.out
 	j.status("")
 	j.resize()
-	filter := leaver{fresh: true}
+	filter := leaver{fresh: true, looks: !j.types}
 	for {
 		if err := j.view.draw(); err != nil {
 			return err
@@ -269,8 +272,10 @@ func (j *joining) take(m message) error {
 	return nil
 }
 
-// leaver takes the keys that leave out of what is typed: Ctrl-], and ~. at the beginning of a line, where ~~ is one ~.
+// leaver takes the keys that leave out of what is typed: Ctrl-], and ~. at the beginning of a line, where ~~ is one ~; and
+// Ctrl-C, where nothing is typed.
 type leaver struct {
+	looks bool // nothing is typed
 	fresh bool // at the beginning of a line
 	held  bool // a ~ stands there
 }
@@ -278,7 +283,7 @@ type leaver struct {
 func (l *leaver) take(p []byte) (typed []byte, leave bool) {
 	for _, b := range p {
 		switch {
-		case b == ']'&31, l.held && b == '.':
+		case b == ']'&31, l.looks && b == 'C'&31, l.held && b == '.':
 			return typed, true
 		case l.held:
 			l.held = false

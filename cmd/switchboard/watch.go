@@ -20,7 +20,7 @@ type WatchCmd struct {
 	serverFlags
 	viewFlags
 	JSON bool   `name:"json" xor:"view" help:"Each event as a line of JSON."`
-	From string `placeholder:"N|now" help:"The event to begin with; now leaves out what was before. Without it, the first; the raw bytes of a terminal begin with its screen, now."`
+	From string `placeholder:"N|now" help:"The event to begin with; now leaves out what was before. Without it, the first; raw, a terminal begins with its screen, now."`
 	ID   string `arg:"" help:"The session's id, the first characters of it, or a source's session as KIND:ID."`
 }
 
@@ -40,6 +40,10 @@ func (c *WatchCmd) Run(ctx context.Context, std *stdio) error {
 	sum, err := server.found(ctx, c.ID)
 	if err != nil {
 		return err
+	}
+	if sum.Terminal != "" && sum.State == session.Live && c.looks(std) {
+		look := JoinCmd{serverFlags: c.serverFlags, WatchOnly: true, ID: string(sum.ID)}
+		return look.Run(ctx, std)
 	}
 	w := &watching{flags: c.serverFlags, server: server, std: std, sum: sum, pos: position{number: from},
 		direction: c.Direction, bare: !c.JSON && c.bare(std)}
@@ -75,6 +79,13 @@ func (c *WatchCmd) Run(ctx context.Context, std *stdio) error {
 		std.note("%s: %s", printable(sum.Name), told)
 	}
 	return nil
+}
+
+// looks reports whether a live terminal is drawn as join --watch-only does: for a person at a terminal, unless a flag asks for
+// events or bytes.
+func (c *WatchCmd) looks(std *stdio) bool {
+	return asTerminal(std.in) != nil && asTerminal(std.out) != nil &&
+		!c.Raw && !c.Hex && !c.JSON && c.From == "" && c.Direction == "both"
 }
 
 // from is the number to begin with; 0 means after all that is there.
