@@ -27,8 +27,11 @@ type SourceCmd struct {
 	What     []string      `arg:"" optional:"" passthrough:"" name:"what" help:"[FILE …] [-- COMMAND …]: recordings to play, and a program to run; a demonstration unless told."`
 }
 
-// act is what happens in a session: it returns when the session has ended, or the context has.
-type act func(ctx context.Context, s *heldSession) error
+// act is what happens in a session.
+type act struct {
+	size session.Size                                    // of its terminal at first; none: DefaultSize
+	play func(ctx context.Context, s *heldSession) error // returns when the session has ended, or the context has
+}
 
 // Run answers until Ctrl-C, or until COMMAND has ended, with its exit code.
 func (c *SourceCmd) Run(ctx context.Context, std *stdio) error {
@@ -54,14 +57,14 @@ func (c *SourceCmd) Run(ctx context.Context, std *stdio) error {
 	end := newSourceEnd(ln, c.logger(std, command))
 	var running sync.WaitGroup
 	for id, a := range acts {
-		s := end.hold(id)
+		s := end.hold(id, a.size)
 		running.Go(func() { c.play(ctx, end, s, a) })
 	}
 	var program *heldSession
 	runs, kick := context.WithCancel(ctx)
 	defer kick()
 	if len(command) > 0 {
-		program = end.hold(c.ID)
+		program = end.hold(c.ID, session.Size{})
 		program.kill = kick
 	}
 	c.welcome(std, end, command)
@@ -124,10 +127,11 @@ func (c *SourceCmd) acts(files []string, alone bool) (map[string]act, error) {
 			return nil, badUsage("two sessions would be called %s: rename %s", id, name)
 		}
 		reel := fileAct{name}
-		if err := reel.check(); err != nil {
+		size, err := reel.begins()
+		if err != nil {
 			return nil, err
 		}
-		acts[id] = reel.play
+		acts[id] = act{size, reel.play}
 	}
 	return acts, nil
 }
@@ -135,14 +139,14 @@ func (c *SourceCmd) acts(files []string, alone bool) (map[string]act, error) {
 // play has a session live, and once it was kicked, live again after a while.
 func (c *SourceCmd) play(ctx context.Context, end *sourceEnd, s *heldSession, a act) {
 	for {
-		if err := a(ctx, s); err != nil {
+		if err := a.play(ctx, s); err != nil {
 			end.log("%s ends: %v", s.id, err)
 			s.end(threeend.Over)
 		}
 		if !pause(ctx, nil, c.Again) {
 			return
 		}
-		s = end.hold(s.id)
+		s = end.hold(s.id, a.size)
 		end.log("%s begins anew", s.id)
 	}
 }

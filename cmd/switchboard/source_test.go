@@ -276,7 +276,7 @@ func TestNothingIsLeftOfASource(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	end := newSourceEnd(ln, t.Logf)
-	s := end.hold("x")
+	s := end.hold("x", session.Size{})
 	var wg sync.WaitGroup
 	wg.Go(func() { end.serve(ctx) })
 	for range 300 {

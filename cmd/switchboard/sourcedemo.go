@@ -13,7 +13,7 @@ import (
 
 // demonstration is what a source holds that was told nothing: a lively screen, somebody who types, a log, and a terminal that
 // changes its size.
-var demonstration = map[string]act{"demo": playScreen, "1": playTyping, "2": playLog, "3": playSizes}
+var demonstration = map[string]act{"demo": {play: playScreen}, "1": {play: playTyping}, "2": {play: playLog}, "3": {play: playSizes}}
 
 // redraw is how often playScreen is drawn.
 const redraw = 200 * time.Millisecond

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/threeend"
 )
 
@@ -39,9 +40,10 @@ func newSourceEnd(ln net.Listener, log func(format string, args ...any)) *source
 	return &sourceEnd{ln: ln, log: log, sessions: map[string]*heldSession{}, room: make(chan struct{}, sourceConnections)}
 }
 
-// hold has the source hold a session, which it has begun anew if it held one of the id.
-func (e *sourceEnd) hold(id string) *heldSession {
+// hold has the source hold a session, which it has begun anew if it held one of the id. It begins with a size, if that is one.
+func (e *sourceEnd) hold(id string, size session.Size) *heldSession {
 	s := holdSession(id)
+	s.resize(size)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.sessions[id] = s

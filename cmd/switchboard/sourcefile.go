@@ -18,13 +18,13 @@ type fileAct struct{ path string }
 // betweenPlays is how long the last screen stays before a recording begins again.
 const betweenPlays = 3 * time.Second
 
-// check says what is wrong with the file's beginning.
-func (f fileAct) check() error {
-	file, _, err := f.open()
+// begins is the terminal's size at the beginning, or what is wrong with that of the file.
+func (f fileAct) begins() (session.Size, error) {
+	file, tape, err := f.open()
 	if err != nil {
-		return err
+		return session.Size{}, err
 	}
-	return file.Close()
+	return tape.Header().Size, file.Close()
 }
 
 func (f fileAct) open() (*os.File, foreign.Tape, error) {
