@@ -64,7 +64,7 @@ func ParseRequest(b []byte) (r Request, more bool, err error) {
 	}
 	r.ID = string(id)
 	if err := CheckID(r.ID); err != nil {
-		return Request{}, false, err
+		return Request{}, false, fmt.Errorf("%w: %w", ErrBadRequest, err)
 	}
 	return r, false, nil
 }

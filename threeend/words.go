@@ -49,8 +49,8 @@ const (
 	MaxName = 64 // of a source, and of a kind
 )
 
-// ErrBadRef is what ParseRef wraps.
-var ErrBadRef = errors.New("not a source's session: write KIND:ID or SOURCE/KIND:ID, as in ssh:42")
+// ErrBadRef is what ParseRef and Check wrap.
+var ErrBadRef = errors.New("not a source's session, which is written KIND:ID or SOURCE/KIND:ID, as in ssh:42")
 
 // ParseRef reads [SOURCE/]KIND:ID. The id is all behind the first colon, of any characters but control ones.
 func ParseRef(text string) (Ref, error) {
@@ -73,23 +73,26 @@ func ParseRef(text string) (Ref, error) {
 func (r Ref) Check() error {
 	if r.Source != "" {
 		if err := CheckName(r.Source); err != nil {
-			return fmt.Errorf("source: %w", err)
+			return fmt.Errorf("%w: the source: %w", ErrBadRef, err)
 		}
 	}
 	if err := CheckName(r.Kind); err != nil {
-		return fmt.Errorf("kind: %w", err)
+		return fmt.Errorf("%w: the kind: %w", ErrBadRef, err)
 	}
-	return CheckID(r.ID)
+	if err := CheckID(r.ID); err != nil {
+		return fmt.Errorf("%w: %w", ErrBadRef, err)
+	}
+	return nil
 }
 
 // CheckName tells what is wrong with the name of a source, or of a kind: 1 to 64 letters, digits, "-", "_" and ".".
 func CheckName(name string) error {
 	if name == "" || len(name) > MaxName {
-		return fmt.Errorf("a name has 1 to %d characters: %w", MaxName, ErrBadRef)
+		return fmt.Errorf("a name has 1 to %d characters", MaxName)
 	}
 	for _, c := range name {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
-			return fmt.Errorf("%q: a name has letters, digits, \"-\", \"_\" and \".\": %w", name, ErrBadRef)
+			return fmt.Errorf("%q: a name has letters, digits, \"-\", \"_\" and \".\"", name)
 		}
 	}
 	return nil
@@ -98,10 +101,10 @@ func CheckName(name string) error {
 // CheckID tells what is wrong with what a source calls a session: 1 to 1,024 bytes without control characters.
 func CheckID(id string) error {
 	if id == "" || len(id) > MaxID {
-		return fmt.Errorf("a session's id has 1 to %d bytes: %w", MaxID, ErrBadRef)
+		return fmt.Errorf("a session's id has 1 to %d bytes", MaxID)
 	}
 	if strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return fmt.Errorf("a session's id has no control characters: %w", ErrBadRef)
+		return errors.New("a session's id has no control characters")
 	}
 	return nil
 }
@@ -119,7 +122,7 @@ func (r Ref) String() string {
 
 // Errors of opening and kicking a source's session.
 var (
-	ErrNoSource = errors.New("no source has such a kind")
+	ErrNoSource = errors.New("there is no such source")
 	ErrBusy     = errors.New("the source is asked for too much at once")
 )
 

@@ -33,7 +33,7 @@ var sourceRoutes = []route{
 }
 
 // errNoSources says that there is nothing to ask.
-var errNoSources = fmt.Errorf("%w: none is configured: add one below sources in the configuration", threeend.ErrNoSource)
+var errNoSources = fmt.Errorf("%w: none is configured: add one below sources: in the configuration", threeend.ErrNoSource)
 
 // sourcesStatus is what is known of all sources.
 func (s *server) sourcesStatus() []threeend.SourceStatus {

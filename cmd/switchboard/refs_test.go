@@ -147,7 +147,7 @@ func TestWhereANameIsNotEnoughTheIdIsAskedFor(t *testing.T) {
 	for args, says := range map[string]string{
 		"export ssh:night": "switchboard ls --name ssh:night", "play plant/ssh:night": "switchboard ls --name ssh:night",
 		"pin ssh:night": "give the id", "rm ssh:night": "give the id", "notes ssh:night": "give the id", "find ssh:night x": "give the id",
-		"send ssh:night x": "give the id", "watch ssh:": "KIND:ID", "kick /ssh:1": "KIND:ID", "join --watch-only :": "terminal",
+		"send ssh:night x": "nothing can be sent", "watch ssh:": "KIND:ID", "kick /ssh:1": "KIND:ID", "join --watch-only :": "terminal",
 	} {
 		code, out, said := runOnce(t, s.with(strings.Fields(args)...)...)
 		if code != exitUsage || out != "" || !strings.Contains(said, says) || strings.Count(said, "\n") != 1 {

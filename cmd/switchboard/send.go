@@ -40,6 +40,9 @@ func (c *SendCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
+	if isRef(c.ID) {
+		return badUsage("%s is a source's session, and nothing can be sent to those: the source streams what its sessions show, and takes kicks", printable(c.ID))
+	}
 	sum, err := server.session(ctx, c.ID)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -211,7 +212,7 @@ func describe(service, over string) string {
 	case "bastion":
 		return "bastion: SSH to its targets and back"
 	case "source":
-		return "source: asked for a session when somebody wants to see it"
+		return "source: streams what is watched"
 	case "source-server":
 		return "source-server: shows live sessions to programs"
 	}
@@ -230,6 +231,9 @@ func (c *ServeCmd) suggestions(sb *switchboard.Switchboard, console bool) (rows 
 	}
 	if l := tryFirst(sb.Hub().Listeners()); l != nil {
 		rows = append(rows, []string{program + " connect " + shellQuote(listenerURL(sb, l)), "# type something; Ctrl-C ends"})
+	}
+	if slices.ContainsFunc(sb.Hub().Listeners(), func(l hub.ListenerStatus) bool { return l.Service == "source" }) {
+		rows = append(rows, []string{program + " sources", "# whose sessions can be opened: watch KIND:ID shows one"})
 	}
 	rows = append(rows, []string{program + " ls", "# every session, live and recorded"})
 	if console {

@@ -22,6 +22,8 @@ listeners:
   - {name: page, listen: "socketio://127.0.0.1:0", service: room, room: chat}
   - {name: plain, listen: "ws://127.0.0.1:0/ws", service: room, room: chat}
   - {name: echo, listen: "tcp://[::1]:0", service: echo}
+sources:
+  - {name: plant, kinds: {ssh: "127.0.0.1:1"}, retry: 0s}
 `
 
 // welcome runs the program's serve in a folder, and returns what it prints before it is ready.
@@ -108,7 +110,7 @@ func TestWhatServePrintsIsAlignedAndItsCommandsWorkWhenPasted(t *testing.T) {
 			t.Errorf("no listener is said to be at %q:\n%s", want, strings.Join(listeners, "\n"))
 		}
 	}
-	aligned(listeners, "sink:", "room:", "echo:")
+	aligned(listeners, "sink:", "room:", "echo:", "source:")
 	aligned(try, "# ")
 	script := strings.Join(try, "\n")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -335,9 +335,9 @@ func TestAReferenceMeansOneSource(t *testing.T) {
 	other.Name, other.Kinds = "annex", map[string]string{"ssh": "127.0.0.1:1", "telnet": "127.0.0.1:1"}
 	h.configure(h.conf, other)
 	for text, want := range map[string]string{
-		"rdp:1":          `no source has such a kind: "rdp"; annex has ssh, telnet; plant has ssh`,
-		"nowhere/ssh:1":  `no source has such a kind: none is called "nowhere"; annex has ssh, telnet; plant has ssh`,
-		"plant/telnet:1": `no source has such a kind: "telnet"; annex has ssh, telnet; plant has ssh`,
+		"rdp:1":          `there is no such source: none has the kind "rdp"; annex has ssh, telnet; plant has ssh`,
+		"nowhere/ssh:1":  `there is no such source: none is called "nowhere"; annex has ssh, telnet; plant has ssh`,
+		"plant/telnet:1": `there is no such source: plant has no kind "telnet"; annex has ssh, telnet; plant has ssh`,
 	} {
 		for _, err := range []error{h.open(t.Context(), text).wait().err, kickErr(h, text)} {
 			if !errors.Is(err, threeend.ErrNoSource) || err.Error() != want {

@@ -135,7 +135,7 @@ func (x *Sources) find(ref threeend.Ref) (*source, threeend.Ref, error) {
 			return nil, ref, fmt.Errorf("%w: none is called %q; %s", threeend.ErrNoSource, ref.Source, x.offer())
 		}
 		if !src.has(ref.Kind) {
-			return nil, ref, fmt.Errorf("%w: %q; %s", threeend.ErrNoSource, ref.Kind, x.offer())
+			return nil, ref, fmt.Errorf("%w: %s has no kind %q; %s", threeend.ErrNoSource, ref.Source, ref.Kind, x.offer())
 		}
 		return src, ref, nil
 	}
@@ -147,7 +147,7 @@ func (x *Sources) find(ref threeend.Ref) (*source, threeend.Ref, error) {
 	}
 	switch len(names) {
 	case 0:
-		return nil, ref, fmt.Errorf("%w: %q; %s", threeend.ErrNoSource, ref.Kind, x.offer())
+		return nil, ref, fmt.Errorf("%w: none has the kind %q; %s", threeend.ErrNoSource, ref.Kind, x.offer())
 	case 1:
 		ref.Source = names[0]
 		return x.byName[names[0]], ref, nil
