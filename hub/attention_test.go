@@ -193,6 +193,12 @@ func TestAKickOfASourcesSessionIsAnsweredByTheSource(t *testing.T) {
 			over.Answer.Code != 5 || over.Error() != "plant/ssh:42: no answer within 5s" {
 			t.Errorf("%s, without an answer: %v", name, err)
 		}
+		for _, known := range []error{threeend.ErrBusy, threeend.ErrNoSource} {
+			said = fmt.Errorf("%w: try again", known)
+			if err := n.Kick(t.Context(), id, "ada", "enough"); !errors.Is(err, known) || err.Error() != said.Error() {
+				t.Errorf("%s: %v; want %v", name, err, said)
+			}
+		}
 		if f.session.Ended() != nil {
 			t.Fatalf("%s: the kick ended it: %v", name, f.session.Ended())
 		}

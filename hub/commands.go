@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchboard-relay/switchboard/bus"
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/threeend"
 )
 
 // command is what a node asks of the node that holds a session.
@@ -64,7 +65,7 @@ func (h *Hub) ask(ctx context.Context, verb string, c command) ([]byte, error) {
 	if errors.Is(err, bus.ErrNoNode) || err.Error() == ErrNotLive.Error() {
 		return nil, ErrNotLive
 	}
-	for _, known := range []error{ErrCannotSend, ErrCannotType} {
+	for _, known := range []error{ErrCannotSend, ErrCannotType, threeend.ErrBusy, threeend.ErrNoSource} {
 		if why, found := strings.CutPrefix(err.Error(), known.Error()); found { // of an error, its text alone travels
 			return nil, fmt.Errorf("%w%s", known, why)
 		}
