@@ -36,7 +36,7 @@ func upstream(t *testing.T, network, addr string, f func(net.Conn)) string {
 			}
 			serving.Go(func() {
 				defer c.Close()
-				c.SetDeadline(time.Now().Add(20 * time.Second))
+				c.SetDeadline(time.Now().Add(time.Minute))
 				f(c)
 			})
 		}

@@ -236,7 +236,8 @@ export class Player {
       this.stream?.take(cost(before));
       this.shown = (begun?.at ?? 1) - 1;
       this.position = at ?? (place !== 'live' && 'time' in place ? place.time : (before.at(-1)?.at ?? begun?.screen?.time ?? 0));
-      if (place === 'live') this.following = this.live;
+      // Whoever went elsewhere meanwhile follows no more.
+      if (place === 'live' && this.next === undefined) this.following = this.live;
       // What a frame's callbacks begin comes when it has been painted.
       this.view.drawn(() => requestAnimationFrame(() => setTimeout(() => performance.measure('seek to painted', { start }))));
       before = [];
