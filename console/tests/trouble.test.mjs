@@ -92,12 +92,13 @@ test('what is typed is taken as it is meant', async (t) => {
 
   await t.test('a kick that does not reach the server keeps its reason', async () => {
     await page.getByRole('link', { name: client.address }).first().waitFor();
-    for (const key of ['j', 'K']) await page.keyboard.press(key);
-    await page.getByLabel('Reason').fill('because');
     await page.route('**/kick', (route) => route.abort());
-    await page.keyboard.press('Enter');
-    await page.getByRole('dialog').getByRole('alert').getByText('cannot be reached').waitFor();
-    assert.equal(await page.getByLabel('Reason').inputValue(), 'because');
+    for (const key of ['j', 'K']) await page.keyboard.press(key);
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Reason').fill('because');
+    await dialog.getByLabel('Reason').press('Enter');
+    await dialog.getByRole('alert').getByText('cannot be reached').waitFor();
+    assert.equal(await dialog.getByLabel('Reason').inputValue(), 'because');
     await page.unroute('**/kick');
     await page.keyboard.press('Escape');
   });
