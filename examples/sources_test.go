@@ -128,7 +128,7 @@ func sourceInC(t *testing.T, args ...string) string {
 	t.Helper()
 	cc, err := exec.LookPath("cc")
 	if err != nil {
-		t.Skip(err)
+		t.Fatalf("%v: .ci/deps installs what the tests need", err)
 	}
 	program := filepath.Join(t.TempDir(), "source")
 	out, err := exec.Command(cc, "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-O2", "-o", program, "source-c/source.c").CombinedOutput()
@@ -212,7 +212,7 @@ func TestTheSourceInCTellsThatASessionIsOver(t *testing.T) {
 
 func TestTheReaderInNodeShowsASessionOfASourceServerAndKicksIt(t *testing.T) {
 	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip(err)
+		t.Fatalf("%v: .ci/deps installs what the tests need", err)
 	}
 	n := newNode(t, switchboard.Config{Listeners: []switchboard.ListenerConfig{
 		{Name: "door", Listen: "tcp://127.0.0.1:0", Service: "echo", Reply: "plain", Terminal: "100x30"},
@@ -267,7 +267,7 @@ func TestTheReaderInNodeShowsASessionOfASourceServerAndKicksIt(t *testing.T) {
 // The reader's Frames mean the same wherever the stream was split.
 func TestTheFramesInNodeSurviveAnySplit(t *testing.T) {
 	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip(err)
+		t.Fatalf("%v: .ci/deps installs what the tests need", err)
 	}
 	const script = `
 const { Frames } = require('./source-node/read.js');
