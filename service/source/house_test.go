@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -198,6 +199,9 @@ type origin struct {
 	t     testing.TB
 	ln    net.Listener
 	asked chan *line
+
+	mu   sync.Mutex
+	kept []*line // what nobody refers to is closed by the collector
 }
 
 // line is a connection of the relay's to a source.
@@ -241,7 +245,11 @@ func (o *origin) serve() {
 				c.Close() // of who only looked whether somebody is there
 				return
 			}
-			o.asked <- &line{c.(*net.TCPConn), o.t, r.Kick, r.ID}
+			l := &line{c.(*net.TCPConn), o.t, r.Kick, r.ID}
+			o.mu.Lock()
+			o.kept = append(o.kept, l)
+			o.mu.Unlock()
+			o.asked <- l
 		}()
 	}
 }

@@ -228,10 +228,7 @@ func TestKicksHaveTheirLimit(t *testing.T) {
 func TestAKickAtTheFirstMomentIsTheSourcesToo(t *testing.T) {
 	h := newHouse(t, nil)
 	go func() {
-		var kept []*line // what nobody refers to is closed by the collector
-		defer func() { runtime.KeepAlive(kept) }()
 		for l := range h.origin.asked {
-			kept = append(kept, l)
 			if l.kick {
 				l.Write([]byte{'5'}) // it goes on
 			} else {
