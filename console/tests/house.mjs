@@ -94,12 +94,14 @@ export class House {
     return out;
   }
 
-  /** The session of a client, by its address. */
+  /** The session of a client, by its address: soon, since the system may have connected it before the server takes it. */
   async sessionOf(client) {
-    const list = JSON.parse(await this.run('ls', '--json', '--remote', client.address));
-    const found = Array.isArray(list) ? list.find((s) => s.remote === client.address) : list;
-    if (!found) throw new Error(`no session is from ${client.address}`);
-    return found;
+    for (const until = Date.now() + 60_000; Date.now() < until; ) {
+      const list = JSON.parse(await this.run('ls', '--json', '--remote', client.address));
+      const found = Array.isArray(list) ? list.find((s) => s.remote === client.address) : list;
+      if (found) return found;
+    }
+    throw new Error(`no session is from ${client.address}`);
   }
 
   /** A client of a listener. */

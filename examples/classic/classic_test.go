@@ -124,6 +124,14 @@ func (p *program) prints(want string) {
 	}
 }
 
+// sees reads what the program prints up to a text.
+func (p *program) sees(want string) {
+	p.t.Helper()
+	for got := ""; got != want; {
+		_, got, _ = strings.Cut(p.line(), "  ")
+	}
+}
+
 func (p *program) types(text string) {
 	p.t.Helper()
 	if _, err := io.WriteString(p.stdin, text+"\n"); err != nil {
@@ -290,6 +298,7 @@ func TestAPageThatLostItsLineMissesNothing(t *testing.T) {
 	ada.state("^not connected: ")
 	shots(t, "lost", ada)
 	bo.say("meanwhile")
+	tcp.sees("meanwhile") // so that it comes first
 	tcp.types("meanwhile, by TCP")
 	bo.sees("meanwhile, by TCP")
 	line.mend(hostOf(sb))
