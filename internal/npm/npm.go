@@ -3,10 +3,13 @@ package npm
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -23,6 +26,7 @@ func Install(t testing.TB, dir string, dev bool) {
 			t.Fatalf("the test runs JavaScript in Node, but there is no %s: make deps installs it", program)
 		}
 	}
+	defer lock(t, dir)()
 	if installed(t, dir, dev) {
 		return
 	}
@@ -38,6 +42,24 @@ func Install(t testing.TB, dir string, dev bool) {
 		t.Fatalf("the packages of package-lock.json could not be downloaded; without a network, run npm ci in this folder "+
 			"elsewhere and bring its node_modules here: %v\n%s", err, out)
 	}
+}
+
+// lock keeps other tests, and other processes' tests, from installing into the same folder.
+func lock(t testing.TB, dir string) (unlock func()) {
+	t.Helper()
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("switchboard-npm-%x.lock", sha256.Sum256([]byte(path)))
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), name), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	return func() { f.Close() }
 }
 
 // installed reports whether all packages are there, in their versions.
