@@ -30,6 +30,8 @@ type ListenerConfig struct {
 	WriteLimit int           // bytes that may wait for a far end that reads slowly; 0: 1 MiB
 	Terminal   string        // COLSxROWS, if what is sent is the screen of a terminal
 
+	Fleet, Frame string // of devices: see session.Info
+
 	Telnet bool // telnet's commands are in what passes, and in what is recorded
 
 	// Announce is how who is at a terminal is told that somebody types along; default announce.Title. With AnnounceWatchers

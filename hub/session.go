@@ -104,7 +104,7 @@ func (s *Session) ID() session.ID { return s.id }
 func (s *Session) Info() session.Info {
 	info := session.Info{ID: s.id, Listener: s.conf.Name, Service: s.conf.Service, Transport: s.conf.Transport,
 		Local: localOf(s.conn), Remote: remoteOf(s.conn), Start: s.start, Record: s.conf.Record,
-		Terminal: s.conf.Terminal, Telnet: s.conf.Telnet}
+		Terminal: s.conf.Terminal, Telnet: s.conf.Telnet, Fleet: s.conf.Fleet, Frame: s.conf.Frame}
 	if name := s.name.Load(); name != nil {
 		info.Name = *name
 	}

@@ -37,6 +37,8 @@ type Info struct {
 	Record    Record `json:"record,omitempty"`
 	Terminal  string `json:"terminal,omitempty"` // COLSxROWS, if what is sent is the screen of a terminal
 	Telnet    bool   `json:"telnet,omitempty"`   // telnet's commands are in what is received and sent
+	Fleet     string `json:"fleet,omitempty"`    // of a device: within which its name is its own
+	Frame     string `json:"frame,omitempty"`    // of a device: how what it sends is cut into messages; frame.Spec as JSON. Lists leave it out
 	// Mapping of a room's own recording says how its messages read as events, and its events as bytes.
 	Mapping *Mapping `json:"mapping,omitempty"`
 }
@@ -73,6 +75,8 @@ func (i *Info) AppendJSON(b []byte) []byte {
 	if i.Telnet {
 		b = append(b, `,"telnet":true`...)
 	}
+	field(`,"fleet":`, i.Fleet, false)
+	field(`,"frame":`, i.Frame, false)
 	if i.Mapping != nil {
 		b = append(append(b, `,"mapping":`...), JSON(i.Mapping)...)
 	}

@@ -1,0 +1,120 @@
+package frame
+
+// Spec says how a listener's bytes are cut, and how devices say who they are. It is part of the configuration, and, as
+// JSON, of each session's record, so that a recording reads the same for ever.
+type Spec struct {
+	// Framers in order: the first whose First fits the connection's first bytes cuts all of it. One at least.
+	Framers []FramerSpec `yaml:"framers" json:"framers"`
+	// Register is how names are found in messages, besides what presets know; nil: only that.
+	Register *RegisterSpec `yaml:"register" json:"register,omitempty"`
+	// Heartbeats are messages that say only that the device is there: regular expressions on bytes, of whole messages.
+	Heartbeats []HeartbeatSpec `yaml:"heartbeats" json:"heartbeats,omitempty"`
+}
+
+// FramerSpec is a preset, or a framer with its settings.
+type FramerSpec struct {
+	Preset string `yaml:"preset" json:"preset,omitempty"` // etung, gt06, jt808, h02, tk103, gps103, teltonika, modbus-tcp, modbus-rtu, tpkt, usr-dtu
+	Type   string `yaml:"type" json:"type,omitempty"`     // raw, line, delimiters, between, fixed, length, gap
+	First  string `yaml:"first" json:"first,omitempty"`   // what the first bytes must be, as bytes are written below; default: the preset's, or any
+	Max    int    `yaml:"max" json:"max,omitempty"`       // bytes of a message; default 64 KiB, at most 16 MiB
+
+	Delimiters []string `yaml:"delimiters" json:"delimiters,omitempty"` // delimiters: the earliest counts, and of those at one place the first listed
+	Keep       bool     `yaml:"keep" json:"keep,omitempty"`             // line, delimiters, between: leave them in Data
+
+	Start  string            `yaml:"start" json:"start,omitempty"`   // between
+	End    string            `yaml:"end" json:"end,omitempty"`       // between
+	Escape map[string]string `yaml:"escape" json:"escape,omitempty"` // between: what stands for what, within a message
+
+	Size int `yaml:"size" json:"size,omitempty"` // fixed
+
+	Offset int    `yaml:"offset" json:"offset,omitempty"` // length: where the field is
+	Width  int    `yaml:"width" json:"width,omitempty"`   // length: 1, 2, 3, 4 or 8 bytes
+	Adjust int    `yaml:"adjust" json:"adjust,omitempty"` // length: added to what the field says, to count the bytes behind it; may be negative
+	Strip  int    `yaml:"strip" json:"strip,omitempty"`   // length, fixed: bytes taken away from the beginning of Data
+	Endian string `yaml:"endian" json:"endian,omitempty"` // length: big (default) or little
+	Sync   string `yaml:"sync" json:"sync,omitempty"`     // length: what each message begins with; what else comes is junk up to the next
+
+	Gap string `yaml:"gap" json:"gap,omitempty"` // gap: silence that ends a message, as in 50ms
+
+	// Check of any framer: none (default), xor, sum8, crc16-modbus, crc16-x25, crc16-ibm, crc16-ccitt, crc32. Of the bytes from
+	// CheckFrom to, exclusive, CheckTo (negative: from the end); the sum lies at CheckTo.
+	Check       string `yaml:"check" json:"check,omitempty"`
+	CheckFrom   int    `yaml:"check_from" json:"check_from,omitempty"`
+	CheckTo     int    `yaml:"check_to" json:"check_to,omitempty"`
+	CheckEndian string `yaml:"check_endian" json:"check_endian,omitempty"` // big (default) or little
+	OnBad       string `yaml:"on_bad" json:"on_bad,omitempty"`             // flag (default), or end: the session ends
+
+	Reply *bool `yaml:"reply" json:"reply,omitempty"` // of presets: answer registrations and heartbeats; default true
+}
+
+// RegisterSpec finds names by a regular expression on bytes (RE2, each byte a character from \x00 to \xff).
+type RegisterSpec struct {
+	Pattern string `yaml:"pattern" json:"pattern"` // with the group (?P<name>…); its match begins with the message
+	// When is once (default: the first message that fits, and only while there is no name), prefix (of every message, from which it is taken
+	// away), or both: an own message at first, and a prefix of others.
+	When string `yaml:"when" json:"when,omitempty"`
+	// Reply is sent to a registration; {name} in it is the name.
+	Reply string `yaml:"reply" json:"reply,omitempty"`
+	Max   int    `yaml:"max" json:"max,omitempty"` // bytes within which the registration must be there; default 1 KiB
+}
+
+// HeartbeatSpec is a message that says only that the device is there.
+type HeartbeatSpec struct {
+	Pattern string `yaml:"pattern" json:"pattern"` // a regular expression on bytes, of the whole message
+	Reply   string `yaml:"reply" json:"reply,omitempty"`
+}
+
+// Bytes in a Spec are text with the escapes of Go's strings (\r, \x7e), or hexadecimal as in "hex:78 78".
+
+// Dialect is a Spec that was checked and made ready: it is shared by all readers, and does not change.
+type Dialect struct {
+	spec Spec
+}
+
+// Compile checks a Spec. Errors name the key, as in framers[0].offset, and say what would be right.
+func Compile(s Spec) (*Dialect, error) { return &Dialect{spec: s}, nil }
+
+// Spec is that of which the dialect was made.
+func (d *Dialect) Spec() Spec { return d.spec }
+
+// Framers are the names of the dialect's framers: of the preset, or else the type.
+func (d *Dialect) Framers() []string { return nil }
+
+// Reader cuts what one far end sends into messages. Its zero value is not ready: see Dialect.Reader. It is for one goroutine.
+type Reader struct {
+	dialect *Dialect
+	pos     Position
+}
+
+// Reader makes a reader of all that a far end sends. Datagrams say that each piece is whole: no message goes from one into another.
+func (d *Dialect) Reader(datagrams bool) Reader { return Reader{dialect: d} }
+
+// ReaderAt is Reader of what follows a position. What is fed first begins at p.Offset.
+func (d *Dialect) ReaderAt(p Position, datagrams bool) Reader { return Reader{dialect: d, pos: p} }
+
+// Feed takes the bytes of one piece, which are borrowed, with the time at which they came, Unix µs, and calls each with the
+// messages that are complete. An error of each comes back at once, and nothing is fed any more then. Messages that a silence before the piece has ended come first: callers
+// that do not wait for Due need not.
+func (r *Reader) Feed(p []byte, at int64, each func(m *Message) error) error {
+	m := Message{Data: p, Start: r.pos.Offset, End: r.pos.Offset + int64(len(p))}
+	r.pos.Offset = m.End
+	return each(&m)
+}
+
+// Due is when, Unix µs, silence will have ended a message: then Expire is to be called. 0: never.
+func (r *Reader) Due() int64 { return 0 }
+
+// Expire says that nothing came until at.
+func (r *Reader) Expire(at int64, each func(m *Message) error) error { return nil }
+
+// Close says that nothing more will come: what is there of a message is one with the flag Cut.
+func (r *Reader) Close(each func(m *Message) error) error { return nil }
+
+// Position is where the reader goes on behind the last message that each got; within each, behind that message.
+func (r *Reader) Position() Position { return r.pos }
+
+// Buffered is how many bytes the reader holds of a message that is not complete. It holds no memory while that is 0.
+func (r *Reader) Buffered() int { return 0 }
+
+// Framer is the name of the framer that was chosen, empty before the first bytes.
+func (r *Reader) Framer() string { return "" }
