@@ -4,7 +4,7 @@ package frame
 // JSON, of each session's record, so that a recording reads the same for ever.
 type Spec struct {
 	// Framers in order: the first whose First fits the connection's first bytes cuts all of it. One at least.
-	Framers []FramerSpec `yaml:"framers" json:"framers"`
+	Framers FramerSpecs `yaml:"framers" json:"framers"`
 	// Register is how names are found in messages, besides what presets know; nil: only that.
 	Register *RegisterSpec `yaml:"register" json:"register,omitempty"`
 	// Heartbeats are messages that say only that the device is there: regular expressions on bytes, of whole messages.
@@ -56,6 +56,9 @@ type RegisterSpec struct {
 	// Reply is sent to a registration; {name} in it is the name.
 	Reply string `yaml:"reply" json:"reply,omitempty"`
 	Max   int    `yaml:"max" json:"max,omitempty"` // bytes within which the registration must be there; default 1 KiB
+	// Bare says that the registration is not cut as messages are, but stands by itself before them, and ends where the pattern
+	// does. It is that anyway where it does not begin as messages do, and with raw.
+	Bare bool `yaml:"bare" json:"bare,omitempty"`
 }
 
 // HeartbeatSpec is a message that says only that the device is there.
@@ -65,56 +68,3 @@ type HeartbeatSpec struct {
 }
 
 // Bytes in a Spec are text with the escapes of Go's strings (\r, \x7e), or hexadecimal as in "hex:78 78".
-
-// Dialect is a Spec that was checked and made ready: it is shared by all readers, and does not change.
-type Dialect struct {
-	spec Spec
-}
-
-// Compile checks a Spec. Errors name the key, as in framers[0].offset, and say what would be right.
-func Compile(s Spec) (*Dialect, error) { return &Dialect{spec: s}, nil }
-
-// Spec is that of which the dialect was made.
-func (d *Dialect) Spec() Spec { return d.spec }
-
-// Framers are the names of the dialect's framers: of the preset, or else the type.
-func (d *Dialect) Framers() []string { return nil }
-
-// Reader cuts what one far end sends into messages. Its zero value is not ready: see Dialect.Reader. It is for one goroutine.
-type Reader struct {
-	dialect *Dialect
-	pos     Position
-}
-
-// Reader makes a reader of all that a far end sends. Datagrams say that each piece is whole: no message goes from one into another.
-func (d *Dialect) Reader(datagrams bool) Reader { return Reader{dialect: d} }
-
-// ReaderAt is Reader of what follows a position. What is fed first begins at p.Offset.
-func (d *Dialect) ReaderAt(p Position, datagrams bool) Reader { return Reader{dialect: d, pos: p} }
-
-// Feed takes the bytes of one piece, which are borrowed, with the time at which they came, Unix µs, and calls each with the
-// messages that are complete. An error of each comes back at once, and nothing is fed any more then. Messages that a silence before the piece has ended come first: callers
-// that do not wait for Due need not.
-func (r *Reader) Feed(p []byte, at int64, each func(m *Message) error) error {
-	m := Message{Data: p, Start: r.pos.Offset, End: r.pos.Offset + int64(len(p))}
-	r.pos.Offset = m.End
-	return each(&m)
-}
-
-// Due is when, Unix µs, silence will have ended a message: then Expire is to be called. 0: never.
-func (r *Reader) Due() int64 { return 0 }
-
-// Expire says that nothing came until at.
-func (r *Reader) Expire(at int64, each func(m *Message) error) error { return nil }
-
-// Close says that nothing more will come: what is there of a message is one with the flag Cut.
-func (r *Reader) Close(each func(m *Message) error) error { return nil }
-
-// Position is where the reader goes on behind the last message that each got; within each, behind that message.
-func (r *Reader) Position() Position { return r.pos }
-
-// Buffered is how many bytes the reader holds of a message that is not complete. It holds no memory while that is 0.
-func (r *Reader) Buffered() int { return 0 }
-
-// Framer is the name of the framer that was chosen, empty before the first bytes.
-func (r *Reader) Framer() string { return "" }
