@@ -21,6 +21,8 @@ const (
 	JSONL Format = "jsonl" // each event as a line of JSON
 	Hex   Format = "hex"   // a hex dump of each event
 
+	Pcapng Format = "pcapng" // packets that could have carried it, as Wireshark reads them
+
 	// What terminals showed, for programs that play it back. What was sent is what was shown.
 	Asciicast  Format = "asciicast"  // asciinema's, version 3
 	Asciicast2 Format = "asciicast2" // asciinema's, version 2
@@ -30,7 +32,7 @@ const (
 )
 
 // Formats are all formats, in the order in which they are documented.
-var Formats = []Format{Raw, Text, JSONL, Hex, Asciicast, Asciicast2, Ttyrec, Script, SVG}
+var Formats = []Format{Raw, Text, JSONL, Hex, Pcapng, Asciicast, Asciicast2, Ttyrec, Script, SVG}
 
 // ParseFormat checks that s names a format; an empty one is raw.
 func ParseFormat(s string) (Format, error) {
@@ -40,7 +42,7 @@ func ParseFormat(s string) (Format, error) {
 	if slices.Contains(Formats, Format(s)) {
 		return Format(s), nil
 	}
-	return "", fmt.Errorf("no format is called %q: use raw, text, jsonl, hex, asciicast, asciicast2, ttyrec, script or svg", s)
+	return "", fmt.Errorf("no format is called %q: use raw, text, jsonl, hex, pcapng, asciicast, asciicast2, ttyrec, script or svg", s)
 }
 
 // Plays reports whether the format is one of what a terminal showed.
@@ -57,6 +59,8 @@ func (f Format) ContentType() string {
 		return "application/x-asciicast"
 	case Script:
 		return "application/zip"
+	case Pcapng:
+		return "application/x-pcapng"
 	case SVG:
 		return SVGType
 	}
@@ -127,11 +131,15 @@ func (p people) end()                  { p.lines.End() }
 const bufferSize = 64 << 10
 
 // Write writes the events that there are now. In what a terminal showed, input is left out if the direction is Sent, and
-// output never. open begins at the first event; what is known only at the end, such as what was never sent after all, has
-// some formats need it more than once. Write closes what it opened, and does not wait for events to come.
+// output never; Pcapng always has both directions. open begins at the first event; what is known only at the end, such as
+// what was never sent after all, has some formats need it more than once. Write closes what it opened, and does not wait for
+// events to come.
 func Write(w io.Writer, f Format, d Direction, open func() (Reader, error)) error {
 	if f.Plays() {
 		return writeScreen(w, f, d, open)
+	}
+	if f == Pcapng {
+		return writePackets(w, open)
 	}
 	out := bufio.NewWriterSize(w, bufferSize)
 	var enc encoder

@@ -30,6 +30,7 @@ type about struct {
 	duration int64  // to the last event, µs
 	size     session.Size
 	title    string
+	info     session.Info
 	exit     *int // the program's status, if it is known
 }
 
@@ -46,7 +47,7 @@ func lookThrough(open func() (Reader, error)) (a about, err error) {
 		case session.Opened:
 			var info session.Info
 			if json.Unmarshal(e.Data, &info) == nil {
-				a.title = info.Name
+				a.title, a.info = info.Name, info
 				if size, ok := session.ParseSize(info.Terminal); ok {
 					a.size = size
 				}

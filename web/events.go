@@ -289,7 +289,7 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Disposition", `attachment; filename="`+sum.ID.Short()+"."+format.Extension()+`"`)
 	out := &lines{w: w, ctl: http.NewResponseController(w), limit: exportLimit}
 	err = export.Write(out, format, direction, open)
-	if errors.Is(err, export.ErrFilm) { // nothing was written
+	if errors.Is(err, export.ErrFilm) || errors.Is(err, export.ErrNoConversation) { // nothing was written
 		w.Header().Del("Content-Disposition")
 		return badRequest{err}
 	}
@@ -314,6 +314,9 @@ func exportDirection(q url.Values, f export.Format) (export.Direction, error) {
 	if !f.Plays() {
 		if q.Has("input") {
 			return "", bad("input goes with what a terminal showed, as asciicast: give direction")
+		}
+		if f == export.Pcapng && q.Has("direction") {
+			return "", bad("direction does not go with pcapng, which has both: choose one in the program that reads it")
 		}
 		d, err := export.ParseDirection(q.Get("direction"))
 		if err != nil {

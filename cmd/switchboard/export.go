@@ -16,7 +16,7 @@ import (
 // ExportCmd writes a session to a file or to the standard output.
 type ExportCmd struct {
 	serverFlags
-	Format    string `short:"f" enum:"raw,text,jsonl,hex,asciicast,asciicast2,ttyrec,script,svg" default:"raw" help:"${enum}."`
+	Format    string `short:"f" enum:"raw,text,jsonl,hex,pcapng,asciicast,asciicast2,ttyrec,script,svg" default:"raw" help:"${enum}."`
 	Direction string `enum:"received,sent,both" default:"both" help:"Which way the bytes went: received, sent or both."`
 	Input     bool   `help:"With asciicast, asciicast2 and script: what was typed as well."`
 	Output    string `short:"o" type:"path" placeholder:"FILE" help:"The file to write, whole or not at all."`
