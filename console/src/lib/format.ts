@@ -51,6 +51,16 @@ export function duration(us: number): string {
   return Math.floor(whole / 86400) + w.d + ' ' + (Math.floor(whole / 3600) % 24) + w.h;
 }
 
+/** A length of time (µs) that ticks by the second. */
+export function age(us: number): string {
+  return us < 10e6 ? Math.max(0, Math.floor(us / 1e6)) + i18n.w.units.s : duration(us);
+}
+
+/** How many of something pass in a second: with a fraction while they are few. */
+export function perSecond(n: number | undefined): string {
+  return n === undefined ? '–' : (n > 0 && n < 9.95 ? n.toFixed(1) : count(n)) + i18n.w.perSecond;
+}
+
 /** A place in a session (µs since its start) as on a player: 4:05.123, or 1:04:05.123; without the fraction if coarse. */
 export function place(us: number, coarse = false): string {
   const ms = Math.max(0, Math.floor(us / 1000));

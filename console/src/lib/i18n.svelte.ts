@@ -1,6 +1,9 @@
 import * as causes from '../words/causes';
 import * as common from '../words/common';
+import * as device from '../words/device';
+import * as devices from '../words/devices';
 import * as errors from '../words/errors';
+import * as forwards from '../words/forwards';
 import * as listeners from '../words/listeners';
 import * as live from '../words/live';
 import * as recordings from '../words/recordings';
@@ -17,7 +20,10 @@ const all = {
   en: {
     ...common.en,
     causes: causes.en,
+    device: device.en,
+    devices: devices.en,
     errors: errors.en,
+    forwards: forwards.en,
     listeners: listeners.en,
     live: live.en,
     recordings: recordings.en,
@@ -30,7 +36,10 @@ const all = {
   zh: {
     ...common.zh,
     causes: causes.zh,
+    device: device.zh,
+    devices: devices.zh,
     errors: errors.zh,
+    forwards: forwards.zh,
     listeners: listeners.zh,
     live: live.zh,
     recordings: recordings.zh,

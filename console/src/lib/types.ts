@@ -30,6 +30,10 @@ export interface Session {
   record?: 'on' | 'strict' | 'off';
   /** COLSxROWS, if what is sent to the far end is a terminal's screen. */
   terminal?: string;
+  /** Of a device: within which its name is its own. */
+  fleet?: string;
+  /** How what it sends is cut into messages, JSON. Lists leave it out. */
+  frame?: string;
   state: State;
   end?: number;
   cause: string;
@@ -127,6 +131,8 @@ export interface Listener {
   transport: string;
   service: string;
   record: string;
+  /** Of a listener of devices. */
+  fleet?: string;
   since: number;
   live: number;
   accepted: number;

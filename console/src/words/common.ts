@@ -1,9 +1,11 @@
 export const en = {
   nav: {
     live: 'Live',
+    devices: 'Devices',
     recordings: 'Recordings',
     wall: 'Wall',
     rooms: 'Rooms',
+    forwards: 'Forwards',
     sources: 'Sources',
     listeners: 'Listeners',
     server: 'Server',
@@ -74,6 +76,7 @@ export const en = {
     local: 'Local address',
     remote: 'Remote address',
     name: 'Name',
+    fleet: 'Fleet',
     start: 'Start',
     end: 'End',
     duration: 'Duration',
@@ -108,9 +111,11 @@ export const en = {
 export const zh: typeof en = {
   nav: {
     live: '实时',
+    devices: '设备',
     recordings: '录像',
     wall: '监视墙',
     rooms: '房间',
+    forwards: '转发',
     sources: '源端',
     listeners: '监听器',
     server: '服务器',
@@ -181,6 +186,7 @@ export const zh: typeof en = {
     local: '本地地址',
     remote: '远端地址',
     name: '名称',
+    fleet: '设备群',
     start: '开始',
     end: '结束',
     duration: '时长',

@@ -15,7 +15,7 @@ export const en = {
   none: 'Nothing listens.',
   noneWhat: 'Add a listener to the configuration, then have it read again (SIGHUP), or restart.',
   total: (n: number) => (n === 1 ? '1 listener' : `${n} listeners`),
-  services: { echo: 'echo', sink: 'sink', room: 'room', relay: 'relay', bastion: 'bastion', source: 'source', 'source-server': 'source-server' } as Record<string, string>,
+  services: { device: 'device', echo: 'echo', sink: 'sink', room: 'room', relay: 'relay', bastion: 'bastion', source: 'source', 'source-server': 'source-server' } as Record<string, string>,
   recordHow: { on: 'recorded', strict: 'recorded, strictly', off: 'not recorded' } as Record<string, string>,
   /** Reasons of refusals, as the server names them: what each means, and what mends it. */
   reasons: {
@@ -49,7 +49,7 @@ export const zh: typeof en = {
   none: '没有监听器。',
   noneWhat: '请在配置中添加监听器，然后让服务器重新读取配置（SIGHUP）或重启。',
   total: (n) => `${n} 个监听器`,
-  services: { echo: '回显', sink: '接收', room: '房间', relay: '中继', bastion: '堡垒机', source: '源端', 'source-server': '源端服务' },
+  services: { device: '设备', echo: '回显', sink: '接收', room: '房间', relay: '中继', bastion: '堡垒机', source: '源端', 'source-server': '源端服务' },
   recordHow: { on: '录制', strict: '严格录制', off: '不录制' },
   reasons: {
     'too many sessions': ['会话过多', '已达到监听器的 max_sessions。'],
