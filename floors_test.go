@@ -11,7 +11,7 @@ const module = "github.com/switchboard-relay/switchboard"
 
 // floors is the architecture: a package imports only floors below its own, and neighbours on a floor do not meet.
 var floors = map[string]int{
-	"session": 0, "frame": 0, "terminal": 0, "telnet": 0, "threeend": 0, "capture": 0, "device": 1, "command": 2, "announce": 1,
+	"session": 0, "frame": 0, "terminal": 0, "telnet": 0, "threeend": 0, "capture": 0, "device": 1, "simulate": 1, "command": 2, "announce": 1,
 	"transport": 1, "recording": 1, "export": 1, "find": 1, "screen": 1, "foreign": 1, "bus": 1, "index": 1, "auth": 1,
 	"hub": 2, "room": 2, "socketio": 2, "socketio/engine": 2, "socketio/clients": 3,
 	"service/echo": 3, "service/room": 3, "service/relay": 3, "service/sink": 3, "service/fleet": 3, "forward": 3, "service/shell": 3, "service/ssh": 3,

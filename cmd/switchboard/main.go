@@ -51,6 +51,7 @@ type commands struct {
 	Verify  VerifyCmd  `cmd:"" help:"Check every recording of a data folder for damage."`
 	Version VersionCmd `cmd:"" help:"Print the version."`
 
+	Simulate     SimulateCmd     `cmd:"" help:"Be a fleet of devices, for trying a server out."`
 	HashPassword HashPasswordCmd `cmd:"" help:"Print the hash of a password, for a configuration."`
 }
 

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/switchboard-relay/switchboard/simulate"
+	"github.com/switchboard-relay/switchboard/transport"
+)
+
+func TestSimulateCountsWhatItsDevicesSaid(t *testing.T) {
+	ln := listen(t, "tcp", "127.0.0.1:0")
+	took := make(chan uint64, 100)
+	serveConns(t, ln, func(_ int, c net.Conn) {
+		var n uint64
+		buf := make([]byte, 4096)
+		for {
+			m, err := c.Read(buf)
+			n += uint64(m)
+			if err != nil {
+				took <- n
+				return
+			}
+		}
+	})
+	p := start(t, "simulate", "tcp://"+ln.Addr().String(), "--devices", "5", "--rate", "20", "--lasts", "1500ms", "--json")
+	var last struct {
+		simulate.Counts
+		Over bool
+	}
+	for line := range strings.Lines(p.out.rest()) {
+		if err := json.Unmarshal([]byte(line), &last); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+	}
+	if code := p.exit(); code != exitOK {
+		t.Errorf("exit code: got %d, want %d; %s", code, exitOK, p.err.rest())
+	}
+	var sent uint64
+	for range 5 {
+		sent += <-took
+	}
+	if !last.Over || last.Sent != sent || last.Registered != 5 || last.Messages == 0 || last.Online != 0 {
+		t.Errorf("got %+v; want 5 registered, and the %d bytes that came", last, sent)
+	}
+}
+
+func TestSimulateEndsWithCtrlCAndPrintsAllCounts(t *testing.T) {
+	ln := listen(t, "tcp", "127.0.0.1:0")
+	serveConns(t, ln, echoAll)
+	p := start(t, "simulate", "tcp://"+ln.Addr().String(), "--devices", "3", "--lasts", "0s", "--protocol", "line")
+	p.out.until("online 3 of 3")
+	p.stop()
+	rest := p.out.rest()
+	for _, want := range []string{"over after", "registered                              3", "ended by the server                     0"} {
+		if !strings.Contains(rest, want) {
+			t.Errorf("got %q, want %q in it", rest, want)
+		}
+	}
+	if code := p.exit(); code != exitOK {
+		t.Errorf("exit code: got %d, want %d", code, exitOK)
+	}
+}
+
+func TestSimulateSaysWhatIsWrong(t *testing.T) {
+	ln := listen(t, "tcp", "127.0.0.1:0")
+	ln.Close()
+	files := "open files"
+	if limit := transport.FileLimit(); limit == 0 || limit > 300_000 {
+		files = "nothing listens there"
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"tcp://" + ln.Addr().String()}, exitFailed, "nothing listens there"},
+		{[]string{"unix:///tmp/x"}, exitUsage, "devices connect to tcp://"},
+		{[]string{"tcp://127.0.0.1:1", "--protocol", "x"}, exitUsage, "must be one of"},
+		{[]string{"tcp://127.0.0.1:1", "--from", "here"}, exitUsage, "127.1.0.0/24"},
+		{[]string{"tcp://127.0.0.1:1", "--devices", "300000"}, exitFailed, files},
+		{[]string{"tcp://127.0.0.1:1", "--insecure"}, exitUsage, "tls://"},
+	} {
+		p := start(t, append([]string{"simulate"}, c.args...)...)
+		if code := p.exit(); code != c.code {
+			t.Errorf("%q: exit code %d, want %d", c.args, code, c.code)
+		}
+		if got := p.err.rest(); !strings.Contains(got, c.want) {
+			t.Errorf("%q: got %q, want %q", c.args, got, c.want)
+		}
+	}
+}
+
+func TestAddressesToConnectFromAreListedOrNetworks(t *testing.T) {
+	list, err := parseFrom("127.0.0.2, 127.1.0.0/24")
+	if err != nil || len(list) != 255 || list[0].String() != "127.0.0.2" || list[1].String() != "127.1.0.1" || list[254].String() != "127.1.0.254" {
+		t.Errorf("got %d addresses, %v; want 255 from 127.0.0.2 to 127.1.0.254", len(list), err)
+	}
+	if list, err := parseFrom("127.0.0.0/8"); err != nil || len(list) != 4096 {
+		t.Errorf("a large network: got %d addresses, %v; want 4096", len(list), err)
+	}
+}
