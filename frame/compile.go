@@ -14,6 +14,7 @@ const (
 	usualMessage    = 64 << 10
 	maxRegistration = 1 << 10 // unless register.max says otherwise
 	maxFramers      = 64
+	leastMax        = 64 // of presets
 	maxGap          = time.Hour
 )
 
@@ -173,14 +174,27 @@ func (c *compiler) framer(s *FramerSpec) framer {
 			c.wrong("preset", "%q is unknown: write one of %s", s.Preset, strings.Join(Presets(), ", "))
 			return f
 		}
-		f = p.make(s, limit)
+		f = p.make(limit)
 		f.name = p.name
+		if h, found := f.cutter.(h02Cutter); found && s.Size != 0 {
+			if s.Size != h02Short && s.Size != h02Long {
+				c.wrong("size", "%d bytes: messages that begin with $ have %d or %d", s.Size, h02Short, h02Long)
+			}
+			h.binary = s.Size
+			f.cutter = h
+		}
+		if s.Max != 0 && limit < leastMax {
+			c.wrong("max", "%d bytes are too few for messages of %s: write %d or more", limit, s.Preset, leastMax)
+		}
 	case s.Type == "":
 		c.wrong("type", "missing: write one of %s, or preset", strings.Join(types, ", "))
 		return f
 	default:
 		f = c.typed(s, limit)
 		f.name = s.Type
+	}
+	if s.Gap != "" {
+		f.gap = c.gap(s.Gap)
 	}
 	if s.First != "" {
 		f.first = c.bytes("first", s.First)
@@ -232,9 +246,6 @@ func (c *compiler) typed(s *FramerSpec, limit int) (f framer) {
 		}
 	default:
 		c.wrong("type", "%q is unknown: write one of %s", s.Type, strings.Join(types, ", "))
-	}
-	if s.Gap != "" {
-		f.gap = c.gap(s.Gap)
 	}
 	return f
 }

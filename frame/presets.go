@@ -2,15 +2,27 @@ package frame
 
 import "slices"
 
-// preset makes the framer of a protocol. Its settings are those of its protocol, and what the spec may say of them.
+// preset makes the framer of a protocol.
 type preset struct {
 	name string
-	make func(s *FramerSpec, limit int) framer
+	make func(limit int) framer
 }
 
 // presets are the protocols that are known, in the order in which lists show them.
 var presets = []preset{
-	{"etung", makeETUNG},
+	{"etung", func(int) framer {
+		return framer{cutter: rawCutter{}, pieces: true, first: etungStart,
+			rules: []rule{{find: findETUNG, first: oneByte('E'), limit: maxRegistration}}}
+	}},
+	{"gt06", func(limit int) framer { return framer{cutter: gt06Cutter{limit}} }},
+	{"jt808", func(limit int) framer { return framer{cutter: jt808Cutter{limit}} }},
+	{"h02", func(limit int) framer { return framer{cutter: h02Cutter{h02Short, limit}} }},
+	{"tk103", func(limit int) framer { return framer{cutter: makeTK103(limit)} }},
+	{"gps103", func(limit int) framer { return framer{cutter: gps103Cutter{limit}} }},
+	{"teltonika", func(limit int) framer { return framer{cutter: teltonikaCutter{limit}} }},
+	{"modbus-tcp", func(int) framer { return framer{cutter: modbusTCPCutter{}} }},
+	{"modbus-rtu", func(int) framer { return framer{cutter: modbusRTUCutter{}, gap: modbusGap} }},
+	{"tpkt", func(limit int) framer { return framer{cutter: tpktCutter{limit}} }},
 	{"usr-dtu", makeDTU},
 }
 
@@ -31,12 +43,7 @@ func findPreset(name string) *preset {
 	return &presets[i]
 }
 
-func makeETUNG(*FramerSpec, int) framer {
-	return framer{cutter: rawCutter{}, pieces: true, first: etungStart,
-		rules: []rule{{find: findETUNG, first: oneByte('E'), limit: maxRegistration}}}
-}
-
-func makeDTU(*FramerSpec, int) framer {
+func makeDTU(int) framer {
 	f := framer{cutter: rawCutter{}, pieces: true}
 	for _, text := range []string{dtuLogin, dtuIMEI} {
 		f.rules = append(f.rules, patternRule(mustPattern(text, true, false)))
@@ -64,4 +71,24 @@ func oneByte(c byte) *[256]bool {
 	t := new([256]bool)
 	t[c] = true
 	return t
+}
+
+// Sequence is what links a command to its answer, from the command's bytes: the Ack of the message that answers it is the same. nil:
+// its protocol has nothing of the kind.
+func (d *Dialect) Sequence(command []byte) []byte {
+	for i := range d.framers {
+		var sequence []byte
+		switch d.framers[i].cutter.(type) {
+		case gt06Cutter:
+			sequence = gt06Sequence(command)
+		case jt808Cutter:
+			sequence = jt808Sequence(command)
+		case modbusTCPCutter:
+			sequence = modbusSequence(command)
+		}
+		if sequence != nil {
+			return sequence
+		}
+	}
+	return nil
 }
