@@ -97,12 +97,12 @@ type LimitsConfig struct {
 type ListenerConfig struct {
 	Name       string     `yaml:"name"`         // letters, digits, hyphens; unique
 	Listen     string     `yaml:"listen"`       // tcp://, tls://, udp:// or ssh:// HOST:PORT, unix:///PATH, ws:// or socketio:// HOST:PORT/PATH
-	Service    string     `yaml:"service"`      // sink, echo, room, relay, shell, bastion or source-server
+	Service    string     `yaml:"service"`      // sink, echo, room, relay, shell, bastion, device or source-server
 	Record     string     `yaml:"record"`       // on (default; source-server: off), strict or off
 	OnFailure  string     `yaml:"on_failure"`   // if recording fails: continue (default; end for strict) or end
 	Idle       string     `yaml:"idle"`         // silence that ends a session; default never, 60s for udp
 	Max        int        `yaml:"max_sessions"` // at once; default no limit, 10000 for udp, ws and socketio
-	KeepAlive  string     `yaml:"keepalive"`    // silence before TCP probes; default 15s
+	KeepAlive  string     `yaml:"keepalive"`    // silence before TCP probes; default 15s, device: 10s
 	WriteLimit string     `yaml:"write_limit"`  // bytes that may wait for a slow reader; default 1MiB
 	TLS        *TLSConfig `yaml:"tls"`          // for tls://, ws:// and socketio://
 	Terminal   string     `yaml:"terminal"`     // 80x24, columns and rows, if what is sent to clients is the screen of a terminal
@@ -131,6 +131,8 @@ type ListenerConfig struct {
 	Insecure bool     `yaml:"insecure"` // shell, source-server: for anybody who reaches the address; else loopback, or TLS with client_ca
 
 	Bastion *BastionConfig `yaml:"bastion"` // bastion: who may come in, and where they may go
+
+	Device *DeviceConfig `yaml:"device"` // device: how devices are named, what they say, and who may come
 
 	Listeners []string `yaml:"listeners"` // source-server: whose sessions are offered; default: those of all that are no source-servers
 	Role      string   `yaml:"role"`      // source-server: of who asks: operator (default), or viewer, who may not kick

@@ -17,7 +17,7 @@ import (
 	"github.com/switchboard-relay/switchboard/web"
 )
 
-var services = []string{"sink", "echo", "room", "relay", "shell", "bastion", sourceserver.Name}
+var services = []string{"sink", "echo", "room", "relay", "shell", "bastion", "device", sourceserver.Name}
 
 func (c *checker) config(conf *Config) {
 	if conf.Node != "" {
@@ -55,6 +55,7 @@ func (c *checker) config(conf *Config) {
 		addresses[l.Listen] = l.Name
 	}
 	c.offered(conf)
+	c.deviceLinks(conf, names)
 	c.webAddresses(conf)
 	c.roomsAreUsed(conf)
 	c.sources(conf)
@@ -207,8 +208,9 @@ func (c *checker) byService(path string, l *ListenerConfig) {
 	only("role", l.Role != "", sourceserver.Name)
 	only("allow", l.Allow != nil, sourceserver.Name)
 	only("bastion", l.Bastion != nil, "bastion")
+	only("device", l.Device != nil, "device")
 	only("terminal", l.Terminal != "", "sink", "echo", "room", "relay", "shell")
-	only("write_limit", l.WriteLimit != "", "sink", "echo", "room", "relay", "shell")
+	only("write_limit", l.WriteLimit != "", "sink", "echo", "room", "relay", "shell", "device")
 	switch l.Service {
 	case "shell":
 		c.shell(path, l)
@@ -220,6 +222,8 @@ func (c *checker) byService(path string, l *ListenerConfig) {
 		}
 	case "bastion":
 		c.bastion(path, l)
+	case "device":
+		c.device(path, l)
 	case sourceserver.Name:
 		c.sourceServer(path, l)
 	case "relay":

@@ -13,6 +13,7 @@ import (
 	"github.com/switchboard-relay/switchboard/announce"
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/service/echo"
+	"github.com/switchboard-relay/switchboard/service/fleet"
 	"github.com/switchboard-relay/switchboard/service/relay"
 	roomservice "github.com/switchboard-relay/switchboard/service/room"
 	"github.com/switchboard-relay/switchboard/service/sink"
@@ -75,7 +76,8 @@ func (sb *Switchboard) openLine(conf ListenerConfig) (*line, error) {
 		return nil, err
 	}
 	l := &line{conf: conf}
-	if l.listener, err = sb.hub.Listener(conf.forHub(addr), svc); err != nil {
+	if l.listener, err = sb.hub.Listener(conf.forHub(addr, svc), svc); err != nil {
+		sb.closeLink(conf.Name)
 		return nil, err
 	}
 	switch {
@@ -88,6 +90,7 @@ func (sb *Switchboard) openLine(conf ListenerConfig) (*line, error) {
 	}
 	if err != nil {
 		l.listener.Close()
+		sb.closeLink(conf.Name)
 		return nil, err
 	}
 	return l, nil
@@ -105,6 +108,7 @@ func (l *line) listen(addr transport.Address) error {
 	}
 	opt := transport.ListenOptions{}
 	opt.KeepAlive, _ = ParseDuration(cmp.Or(l.conf.KeepAlive, "0s"))
+	opt.DeadAfter = l.conf.deadAfter()
 	if l.conf.TLS != nil {
 		conf, err := l.conf.TLS.load()
 		if err != nil {
@@ -122,12 +126,16 @@ func (l *line) listen(addr transport.Address) error {
 }
 
 // forHub is the part of a listener's configuration that the hub acts on.
-func (l *ListenerConfig) forHub(addr transport.Address) hub.ListenerConfig {
+func (l *ListenerConfig) forHub(addr transport.Address, svc any) hub.ListenerConfig {
 	idle, _ := ParseDuration(cmp.Or(l.Idle, "0s"))
 	limit, _ := ParseSize(cmp.Or(l.WriteLimit, "0"))
-	return hub.ListenerConfig{Name: l.Name, Address: l.Listen, Transport: addr.Transport, Service: l.Service,
+	conf := hub.ListenerConfig{Name: l.Name, Address: l.Listen, Transport: addr.Transport, Service: l.Service,
 		Record: l.record(), OnFailure: l.onFailure(), Idle: idle, Max: l.Max, WriteLimit: int(limit),
 		Terminal: l.Terminal, Announce: announce.Way(l.Announce), AnnounceWatchers: l.AnnounceWatchers, Telnet: l.isTelnetRelay(), Through: l.through()}
+	if svc, ok := svc.(*fleet.Service); ok {
+		conf.Usher, conf.Fleet, conf.Frame = svc.Usher, l.Device.Fleet, string(session.JSON(l.Device.spec()))
+	}
+	return conf
 }
 
 // service makes what the listener does with its sessions.
@@ -145,6 +153,8 @@ func (sb *Switchboard) service(conf ListenerConfig) (any, error) {
 		return conf.sourceServerService(sb.hub), nil
 	case "bastion":
 		return nil, nil // its connections are no sessions: see listenSSH
+	case "device":
+		return sb.deviceService(conf)
 	case "relay":
 		upstream, err := transport.ParseAddress(conf.Upstream)
 		if err != nil {
@@ -211,6 +221,7 @@ func (sb *Switchboard) Reload(conf Config) error {
 	for name, l := range sb.lines {
 		if !keep[name] {
 			delete(sb.lines, name)
+			sb.closeLink(name)
 			closing.Go(func() {
 				l.listener.Close()
 				l.listener.EndAll(session.Shutdown, "its listener was taken out of the configuration")
@@ -242,12 +253,12 @@ func (sb *Switchboard) Reload(conf Config) error {
 
 // sameSocket reports whether a configuration listens in the same way.
 func (l *line) sameSocket(c ListenerConfig) bool {
-	return l.conf.Listen == c.Listen && l.conf.KeepAlive == c.KeepAlive && reflect.DeepEqual(l.conf.TLS, c.TLS)
+	return l.conf.Listen == c.Listen && l.conf.KeepAlive == c.KeepAlive && l.conf.deadAfter() == c.deadAfter() && reflect.DeepEqual(l.conf.TLS, c.TLS)
 }
 
 // reconfigure makes a line one of the configuration. What it does no more is closed by closing's goroutines.
 func (sb *Switchboard) reconfigure(l *line, c ListenerConfig, closing *sync.WaitGroup) error {
-	if reflect.DeepEqual(l.conf, c) {
+	if reflect.DeepEqual(l.conf, c) && !c.readsNames() {
 		return nil
 	}
 	addr, err := transport.ParseListenAddress(c.Listen)
@@ -269,7 +280,7 @@ func (sb *Switchboard) reconfigure(l *line, c ListenerConfig, closing *sync.Wait
 		l.bastion.Configure(c.Bastion.forService(&c, sb.conf.Data))
 	}
 	l.conf = c
-	return l.listener.Configure(c.forHub(addr), svc)
+	return l.listener.Configure(c.forHub(addr, svc), svc)
 }
 
 func (sb *Switchboard) needsRestart(conf Config) bool {

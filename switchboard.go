@@ -24,6 +24,7 @@ import (
 	"github.com/switchboard-relay/switchboard/index"
 	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/room"
+	"github.com/switchboard-relay/switchboard/service/fleet"
 	"github.com/switchboard-relay/switchboard/service/source"
 	"github.com/switchboard-relay/switchboard/session"
 	"github.com/switchboard-relay/switchboard/web"
@@ -47,12 +48,14 @@ type Switchboard struct {
 	web   *web.Handler
 
 	sources *source.Sources
+	fleets  *fleet.Fleets
 
 	retention hub.Retention
 
 	mu       sync.Mutex
 	lines    map[string]*line // by name
 	wrapped  map[string]*hub.Listener
+	links    map[string]*hub.Listener // of web servers, by the name of the listener of devices
 	httpAddr net.Addr
 	serving  sync.WaitGroup
 	closed   bool
@@ -77,7 +80,8 @@ func WithVersion(version string) Option { return func(sb *Switchboard) { sb.vers
 // that what cannot work is told before anything begins. Run serves; Close ends it. Errors say what to do.
 func New(conf Config, options ...Option) (_ *Switchboard, err error) {
 	sb := &Switchboard{conf: conf, logger: slog.Default(), version: "devel", start: time.Now(),
-		lines: map[string]*line{}, wrapped: map[string]*hub.Listener{}, fronts: map[string]*front{}}
+		lines: map[string]*line{}, wrapped: map[string]*hub.Listener{},
+		links: map[string]*hub.Listener{}, fronts: map[string]*front{}}
 	for _, option := range options {
 		option(sb)
 	}
@@ -145,6 +149,10 @@ func (sb *Switchboard) openData() error {
 		return err
 	}
 	sb.sources = source.New(sb.hub, sb.logger)
+	sb.fleets, err = fleet.New(fleet.Options{Hub: sb.hub, Path: filepath.Join(dir, "fleet.db"), Logger: sb.logger})
+	if err != nil {
+		return err
+	}
 	if sb.indexComplete.Store(sb.index.Complete()); !sb.index.Complete() {
 		ctx, cancel := context.WithCancel(context.Background())
 		sb.stopIndexing = cancel
@@ -326,6 +334,7 @@ func (sb *Switchboard) Close() error {
 	if sb.hub != nil {
 		try(sb.hub.Shutdown(ctx))
 	}
+	try(sb.fleets.Close())
 	if sb.rooms != nil {
 		try(sb.rooms.Close())
 	}

@@ -39,6 +39,10 @@ type ListenerConfig struct {
 	Announce         announce.Way
 	AnnounceWatchers bool
 
+	// Usher looks at each connection before it is a session, or has shaken hands; nil: all stay here. It may send one to another
+	// listener, whose rules and service it then has, or refuse it: the error's text is counted as the reason. It must not wait.
+	Usher func(remote net.Addr) (to *Listener, err error)
+
 	// Through is what stands between a connection and its session, as telnet does; nil: nothing.
 	Through func(transport.Conn) transport.Conn
 }
@@ -133,14 +137,37 @@ func (l *Listener) Status() ListenerStatus {
 // Serve accepts connections until the listener is closed.
 func (l *Listener) Serve(ln *transport.Listener) error {
 	return l.accept(ln, func(conn transport.Conn) {
-		if transport.NeedsHandshake(conn) {
-			go l.shakeHands(conn) // ends with the handshake's time limit, then is the session's goroutine
+		to := l.usher(conn)
+		if to == nil {
+			conn.Close()
+			l.hub.sockets.release(conn)
 			return
 		}
-		if s := l.admit(conn); s != nil {
-			go s.attend(*l.svc.Load()) // hub.Shutdown waits for it
+		if transport.NeedsHandshake(conn) {
+			go to.shakeHands(conn) // ends with the handshake's time limit, then is the session's goroutine
+			return
+		}
+		if s := to.admit(conn); s != nil {
+			go s.attend(*to.svc.Load()) // hub.Shutdown waits for it
 		}
 	})
+}
+
+// usher is the listener that a connection goes to, nil if it is refused, which is counted.
+func (l *Listener) usher(conn transport.Conn) *Listener {
+	usher := l.config().Usher
+	if usher == nil {
+		return l
+	}
+	to, err := usher(conn.RemoteAddr())
+	if err != nil {
+		l.Refused(err.Error())
+		return nil
+	}
+	if to == nil {
+		return l
+	}
+	return to
 }
 
 // ServeCarriers is Serve of connections that are no sessions themselves, but carry some, which take admits. It must not
@@ -205,6 +232,9 @@ func (l *Listener) ServePackets(p *transport.Packets) error {
 
 // openFlow makes a session of a new flow. A Receiver's sessions live in the goroutine that reads the socket.
 func (l *Listener) openFlow(f *transport.Flow) bool {
+	if l = l.usher(f); l == nil {
+		return false
+	}
 	svc := *l.svc.Load()
 	r, reacts := svc.(Receiver)
 	by := attendant

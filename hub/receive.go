@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -55,6 +56,25 @@ func (s *Session) awaitStrict(number uint64) error {
 	s.log.Flush()
 	if err := s.log.WaitDurable(s.Context(), number); err != nil {
 		return s.explain(err)
+	}
+	return nil
+}
+
+// LastReceived is the time of the newest Received event, Unix µs; 0 if there is none.
+func (s *Session) LastReceived() int64 { return s.log.LastActivity(session.Received) }
+
+// LastSent is the time of the newest Sent event, Unix µs; 0 if there is none.
+func (s *Session) LastSent() int64 { return s.log.LastActivity(session.Sent) }
+
+// WaitStored waits until all that is on record by now is on disk. It returns the session's end if that comes first, and nil at
+// once where nothing is recorded. Who sends has the disk do it for all that waits at once.
+func (s *Session) WaitStored() error {
+	if s.conf.Record == session.RecordOff {
+		return nil
+	}
+	s.log.Flush()
+	if err := s.log.WaitDurable(context.Background(), s.log.Events()); err != nil {
+		return s.ended(err)
 	}
 	return nil
 }

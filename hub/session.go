@@ -38,6 +38,8 @@ type Session struct {
 
 	sendMu sync.Mutex // orders recording and writing of Sent
 
+	state any // of the service: see SetState
+
 	box   atomic.Pointer[outbox] // made when something is to be pushed
 	extra atomic.Pointer[extra]
 }
@@ -131,6 +133,15 @@ func (s *Session) SetName(name string) {
 	s.log.Append(session.Named, []byte(name))
 }
 
+// SetState keeps what the service knows of the session with it. It is the service's own, which sets it before others may ask.
+func (s *Session) SetState(state any) { s.state = state }
+
+// State is what SetState was given.
+func (s *Session) State() any { return s.state }
+
+// Listener is the one whose rules the session began with.
+func (s *Session) Listener() *Listener { return s.listener }
+
 // Note records a text about the session.
 func (s *Session) Note(text string) { s.log.Append(session.Noted, []byte(text)) }
 
@@ -179,6 +190,9 @@ func (s *Session) Summary() session.Summary {
 	}
 	return sum
 }
+
+// Transport is the name of what the session's bytes come over.
+func (s *Session) Transport() string { return s.conf.Transport }
 
 // Datagrams reports whether each Write is a message of its own.
 func (s *Session) Datagrams() bool { return s.conn.Datagrams() }

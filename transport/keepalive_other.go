@@ -8,4 +8,4 @@ import (
 )
 
 // setKeepAlive: elsewhere an accepted socket does not inherit these options; the system's defaults hold.
-func setKeepAlive(syscall.RawConn, time.Duration) error { return nil }
+func setKeepAlive(_ syscall.RawConn, _, _ time.Duration) error { return nil }

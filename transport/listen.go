@@ -68,6 +68,11 @@ func (a Address) Network() string {
 type ListenOptions struct {
 	TLS       *tls.Config   // required for tls
 	KeepAlive time.Duration // silence before TCP probes; 0 means 15 s, negative none
+
+	// DeadAfter is when a peer that vanished without a word is given up at the latest, whether something is on its way to it or
+	// not; at least KeepAlive and a second. 0: by KeepAlive alone, after five probes, and data that is not acknowledged as long as
+	// the system tries. It holds on Linux.
+	DeadAfter time.Duration
 }
 
 // Listener accepts connections of TCP, TLS or a Unix socket.
@@ -95,7 +100,7 @@ func Listen(ctx context.Context, a Address, opt ListenOptions) (*Listener, error
 		if !strings.HasPrefix(network, "tcp") || opt.KeepAlive < 0 {
 			return nil
 		}
-		return setKeepAlive(c, opt.KeepAlive)
+		return setKeepAlive(c, opt.KeepAlive, opt.DeadAfter)
 	}}
 	ln, err := lc.Listen(ctx, a.Network(), a.Host)
 	if err != nil {
