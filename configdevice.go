@@ -3,6 +3,7 @@ package switchboard
 import (
 	"bufio"
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -21,8 +22,8 @@ import (
 
 // DeviceConfig is how the devices of a listener are treated. docs/devices.md describes it.
 type DeviceConfig struct {
-	Fleet string    `yaml:"fleet"` // within which a device's name is its own; default the listener's name
-	Frame FrameList `yaml:"frame"` // how messages are cut: a preset, or a list of presets and framers; default raw
+	Fleet string            `yaml:"fleet"` // within which a device's name is its own; default the listener's name
+	Frame frame.FramerSpecs `yaml:"frame"` // how messages are cut: a preset, or a list of presets and framers; default raw
 
 	Register   *frame.RegisterSpec   `yaml:"register"`   // how names are found in messages, besides what presets know
 	Heartbeats []frame.HeartbeatSpec `yaml:"heartbeats"` // messages that say only that the device is there
@@ -57,53 +58,8 @@ type DeviceCommandConfig struct {
 	Ack device.AckRule `yaml:"ack"` // how a device acknowledges one; default not at all
 }
 
-// FrameList is how messages are cut: in a file, the name of a preset, or a list of such names and of framers.
-type FrameList []frame.FramerSpec
-
-// UnmarshalYAML reads a name or a list.
-func (l *FrameList) UnmarshalYAML(unmarshal func(any) error) error {
-	var name string
-	if unmarshal(&name) == nil {
-		*l = FrameList{framerOf(name)}
-		return nil
-	}
-	var list []framerItem
-	if err := unmarshal(&list); err != nil {
-		return err
-	}
-	*l = make(FrameList, 0, len(list))
-	for _, item := range list {
-		*l = append(*l, frame.FramerSpec(item))
-	}
-	return nil
-}
-
-// framerItem is one of a FrameList in a file.
-type framerItem frame.FramerSpec
-
-// UnmarshalYAML reads a name, or a framer's settings.
-func (f *framerItem) UnmarshalYAML(unmarshal func(any) error) error {
-	var name string
-	if unmarshal(&name) == nil {
-		*f = framerItem(framerOf(name))
-		return nil
-	}
-	return unmarshal((*frame.FramerSpec)(f))
-}
-
-// framerTypes are the framers that need no settings.
-var framerTypes = []string{"raw", "line"}
-
-// framerOf is a framer by its name alone.
-func framerOf(name string) frame.FramerSpec {
-	if slices.Contains(framerTypes, name) {
-		return frame.FramerSpec{Type: name}
-	}
-	return frame.FramerSpec{Preset: name}
-}
-
 const (
-	defaultDeviceKeepAlive = "10s"
+	defaultDeviceKeepAlive = 10 * time.Second
 	defaultDeadAfter       = "30s"
 	defaultRegisterTimeout = "1m"
 	defaultCommandTTL      = "1h"
@@ -126,15 +82,9 @@ func (c *checker) device(path string, l *ListenerConfig) {
 		c.wrong(at+".fleet", "%q: at most 64 bytes, without /", d.Fleet)
 	}
 	if len(d.Frame) == 0 {
-		d.Frame = FrameList{{Type: "raw"}}
+		d.Frame = frame.FramerSpecs{{Type: "raw"}}
 	}
-	if _, err := frame.Compile(d.spec()); err != nil {
-		key, problem, found := strings.Cut(err.Error(), ": ")
-		if !found || strings.ContainsAny(key, " \"") {
-			key, problem = "frame", err.Error()
-		}
-		c.wrong(at+"."+strings.Replace(key, "framers", "frame", 1), "%s", problem)
-	}
+	c.deviceFrame(at, d)
 	c.oneOf(at+".name_from", d.NameFrom, "message", "port", "address", "certificate")
 	c.oneOf(at+".unregistered", d.Unregistered, "allow", "hold", "reject")
 	c.oneOf(at+".unknown", d.Unknown, "allow", "hold", "reject")
@@ -161,6 +111,24 @@ func (c *checker) device(path string, l *ListenerConfig) {
 	}
 }
 
+// deviceFrame checks how messages are cut.
+func (c *checker) deviceFrame(at string, d *DeviceConfig) {
+	_, err := frame.Compile(d.spec())
+	list := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = joined.Unwrap()
+	}
+	for _, err := range list {
+		var wrong *frame.SpecError
+		switch {
+		case errors.As(err, &wrong):
+			c.wrong(at+"."+strings.Replace(wrong.Key, "framers", "frame", 1), "%s", wrong.Problem)
+		case err != nil:
+			c.wrong(at+".frame", "%v", err)
+		}
+	}
+}
+
 // deviceNames checks which names are known.
 func (c *checker) deviceNames(at string, d *DeviceConfig) {
 	if d.Known != nil && len(d.Known) == 0 && d.KnownFile == "" {
@@ -169,8 +137,8 @@ func (c *checker) deviceNames(at string, d *DeviceConfig) {
 	if _, err := d.known(); err != nil {
 		c.wrong(at+".known_file", "%v", err)
 	}
-	if d.Unknown != "" && d.Unknown != "allow" && d.Known == nil && d.KnownFile == "" && d.Unknown != "hold" {
-		c.wrong(at+".unknown", "%s has no effect, since every name is known: set known or known_file", d.Unknown)
+	if d.Unknown == "reject" && d.Known == nil && d.KnownFile == "" {
+		c.wrong(at+".unknown", "reject has no effect, since every name is known: set known or known_file")
 	}
 	if (d.Unregistered == "hold" || d.Unregistered == "reject") && d.RegisterTimeout == "" {
 		d.RegisterTimeout = defaultRegisterTimeout
@@ -186,10 +154,12 @@ func (c *checker) deviceTimes(path string, l *ListenerConfig) {
 	if strings.HasPrefix(l.Listen, "udp:") {
 		return
 	}
-	l.KeepAlive = cmp.Or(l.KeepAlive, defaultDeviceKeepAlive)
 	d.DeadAfter = cmp.Or(d.DeadAfter, defaultDeadAfter)
-	probe, err := ParseDuration(l.KeepAlive)
 	dead := c.duration(at+".dead_after", d.DeadAfter, "")
+	if l.KeepAlive == "" {
+		l.KeepAlive = min(defaultDeviceKeepAlive, max(time.Second, (dead/3).Truncate(time.Second))).String()
+	}
+	probe, err := ParseDuration(l.KeepAlive)
 	if err == nil && dead > 0 && dead < probe+2*time.Second {
 		c.wrong(at+".dead_after", "%s is too soon behind keepalive, %s, when the first probe is sent: at least 2s more", d.DeadAfter, l.KeepAlive)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"reflect"
+	"strings"
 	"sync"
 
 	"github.com/switchboard-relay/switchboard/announce"
@@ -184,6 +185,9 @@ func (sb *Switchboard) roomService(conf ListenerConfig) (any, error) {
 func (sb *Switchboard) Addr(name string) net.Addr {
 	sb.mu.Lock()
 	defer sb.mu.Unlock()
+	if of, found := strings.CutSuffix(name, linkSuffix); found && sb.links[of] != nil {
+		name = of
+	}
 	if l := sb.lines[name]; l != nil {
 		return l.addr
 	}

@@ -209,6 +209,10 @@ func describe(service, over string) string {
 		return "room: every chunk goes to every client"
 	case "relay":
 		return "relay: to its upstream and back"
+	case "device":
+		return "device: who is there, what they say, what they are told"
+	case "link":
+		return "link: what devices say, to the web server"
 	case "bastion":
 		return "bastion: SSH to its targets and back"
 	case "source":

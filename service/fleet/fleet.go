@@ -7,10 +7,10 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/switchboard-relay/switchboard/command"
 	"github.com/switchboard-relay/switchboard/device"
 	"github.com/switchboard-relay/switchboard/frame"
 	"github.com/switchboard-relay/switchboard/hub"
-	"github.com/switchboard-relay/switchboard/session"
 )
 
 // Follower is told what becomes of the sessions of devices. Calls for one session come one after the other; they must not
@@ -31,17 +31,12 @@ type Commander interface {
 
 	// Request is a line that the web server wrote on its link, without its end, and the answer is one too; nil: none. The line is
 	// borrowed. It may wait for as long as ctx lasts, and meanwhile nothing more is read of that connection.
-	Request(ctx context.Context, fleet, by string, line []byte) (answer []byte)
+	// later may be called with more lines, at any time and by anybody; it does not wait.
+	Request(ctx context.Context, fleet, by string, line []byte, later func(line []byte)) (answer []byte)
 }
 
 // Peer is a connection of a device that has a name and is not held.
-type Peer interface {
-	Fleet() string
-	Name() string
-	Session() session.ID
-	// Send writes to the device, which is recorded. It waits until the socket takes all; the session's end ends that.
-	Send(p []byte) error
-}
+type Peer = command.Peer
 
 // Options are what Fleets are made of.
 type Options struct {

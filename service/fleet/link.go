@@ -99,6 +99,46 @@ type linked struct {
 	s     *hub.Session
 	limit time.Duration
 	mu    sync.Mutex // held while something is written, so that lines stay whole
+
+	saying  sync.Mutex
+	unsaid  []byte // lines that later was called with
+	talking bool   // a goroutine writes them
+}
+
+// maxUnsaid is how many bytes of answers may wait for a web server that does not read.
+const maxUnsaid = 4 << 20
+
+// later writes a line soon.
+func (c *linked) later(line []byte) {
+	c.saying.Lock()
+	defer c.saying.Unlock()
+	if c.s.Ended() != nil {
+		return
+	}
+	if len(c.unsaid)+len(line) > maxUnsaid {
+		c.s.End(session.Slow, "the web server does not read the answers to its commands")
+		return
+	}
+	c.unsaid = append(append(c.unsaid, line...), '\n')
+	if !c.talking {
+		c.talking = true
+		go c.talk() // ends with the last line, at the latest when the session does
+	}
+}
+
+func (c *linked) talk() {
+	for {
+		c.saying.Lock()
+		lines := c.unsaid
+		c.unsaid = nil
+		if len(lines) == 0 || c.s.Ended() != nil {
+			c.talking = false
+			c.saying.Unlock()
+			return
+		}
+		c.saying.Unlock()
+		c.write(lines) // an error is the session's end
+	}
 }
 
 // linkPiece is how much is written at once, each within the limit.
@@ -194,7 +234,7 @@ func (svc *LinkService) Serve(ctx context.Context, s *hub.Session) error {
 		err = in.feed(data, func(line []byte, whole bool) error {
 			answer := []byte(fmt.Sprintf(`{"error":"a line of more than %d bytes: it was not read"}`, maxLine))
 			if whole {
-				answer = svc.request(ctx, s, line)
+				answer = svc.request(ctx, c, line)
 			}
 			if answer == nil {
 				return nil
@@ -207,11 +247,11 @@ func (svc *LinkService) Serve(ctx context.Context, s *hub.Session) error {
 	}
 }
 
-func (svc *LinkService) request(ctx context.Context, s *hub.Session, line []byte) []byte {
+func (svc *LinkService) request(ctx context.Context, c *linked, line []byte) []byte {
 	if svc.all.opt.Commander == nil {
 		return []byte(`{"error":"this server has no commands for devices"}`)
 	}
-	return svc.all.opt.Commander.Request(ctx, svc.link.fleet.name, "web server "+s.RemoteAddr().String(), line)
+	return svc.all.opt.Commander.Request(ctx, svc.link.fleet.name, "web server "+c.s.RemoteAddr().String(), line, c.later)
 }
 
 func (l *Link) join(c *linked) {

@@ -1,10 +1,12 @@
 package fleet
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/switchboard-relay/switchboard/command"
 	"github.com/switchboard-relay/switchboard/frame"
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/session"
@@ -197,6 +199,9 @@ func (f *feeding) heard(m *frame.Message) error {
 			f.out = append(f.out, m.Reply...)
 		}
 	}
+	if v.reader.Ends(m) {
+		return &session.End{Cause: session.Failed, Detail: "a message was not what its framer can read: on_bad: end"}
+	}
 	if v.peer && m.Kind != frame.Junk {
 		v.svc.all.opt.Commander.Heard(v, m)
 	}
@@ -234,6 +239,9 @@ func (v *visit) Session() session.ID { return v.s.ID() }
 
 // Send implements Peer.
 func (v *visit) Send(p []byte) error {
-	_, err := v.s.Write(p)
+	n, err := v.s.Write(p)
+	if err != nil && n == 0 {
+		return fmt.Errorf("%w: %w", command.ErrNotSent, err)
+	}
 	return err
 }
