@@ -28,7 +28,9 @@ type Options struct {
 	// MaxConnections bounds the sockets that sessions hold, upstreams included; 0 means the limit of open files less
 	// a reserve for the recordings and the API.
 	MaxConnections int
-	Logger         *slog.Logger
+	// Holds reports whether a recording is needed, and retention is to leave it for now; nil: none is. It must not wait.
+	Holds  func(session.ID) bool
+	Logger *slog.Logger
 }
 
 // Hub is this node's live sessions, and the way to the recorded ones.
@@ -39,6 +41,7 @@ type Hub struct {
 	bus     *bus.Bus
 	logger  *slog.Logger
 	keep    Retention
+	holds   func(session.ID) bool
 	sockets sockets
 
 	ownerLimit time.Duration
@@ -76,7 +79,7 @@ func New(opt Options) (*Hub, error) {
 	}
 	h := &Hub{
 		node: opt.Node, store: opt.Store, index: opt.Index, bus: opt.Bus, logger: opt.Logger,
-		keep: opt.Retention, inbox: opt.Inbox, ownerLimit: ownerLimit,
+		keep: opt.Retention, holds: opt.Holds, inbox: opt.Inbox, ownerLimit: ownerLimit,
 		listeners: map[string]*Listener{}, rooms: rooms{logs: map[session.ID]roomLog{}},
 	}
 	h.sockets.init(opt.MaxConnections, opt.Logger)

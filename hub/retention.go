@@ -69,24 +69,31 @@ func (h *Hub) endIdle() {
 	})
 }
 
-// retain removes recordings that are too old or too many, the oldest first.
+const (
+	retainAtOnce = 200    // recordings that are looked at together
+	mostHeld     = 20_000 // that are passed over in one round; behind them, older ones wait
+)
+
+// retain removes recordings that are too old or too many, the oldest first. Those that are held are passed over.
 func (h *Hub) retain(ctx context.Context) {
-	for h.retainBatch(ctx) {
+	for held, more := 0, true; more && held <= mostHeld; {
+		held, more = h.retainBatch(ctx, held)
 	}
 }
 
-func (h *Hub) retainBatch(ctx context.Context) (more bool) {
+// retainBatch removes some, behind those of which so many are held, and reports how many are now.
+func (h *Hub) retainBatch(ctx context.Context, passed int) (held int, more bool) {
 	if h.keep.MaxAge <= 0 && h.keep.MaxSize <= 0 {
-		return false
+		return 0, false
 	}
 	_, size, err := h.index.Count(ctx)
 	if err != nil {
 		h.logger.Error("retention: the index cannot be read", "error", err)
-		return false
+		return 0, false
 	}
-	oldest, err := h.index.Oldest(ctx, 200)
-	if err != nil || len(oldest) == 0 {
-		return false
+	oldest, err := h.index.Oldest(ctx, retainAtOnce+passed)
+	if err != nil || len(oldest) <= passed {
+		return 0, false
 	}
 	before := int64(0)
 	if h.keep.MaxAge > 0 {
@@ -96,7 +103,11 @@ func (h *Hub) retainBatch(ctx context.Context) (more bool) {
 		tooOld := sum.End < before
 		tooMuch := h.keep.MaxSize > 0 && size > h.keep.MaxSize
 		if !tooOld && !tooMuch || ctx.Err() != nil {
-			return false
+			return held, false
+		}
+		if h.holds != nil && h.holds(sum.ID) {
+			held++
+			continue
 		}
 		err := h.remove(ctx, sum)
 		if errors.Is(err, ErrPinned) {
@@ -104,10 +115,10 @@ func (h *Hub) retainBatch(ctx context.Context) (more bool) {
 		}
 		if err != nil {
 			h.logger.Error("retention: a recording cannot be removed", "session", sum.ID, "error", err)
-			return false
+			return held, false
 		}
 		size -= sum.Size
 		h.removed.Add(1)
 	}
-	return true
+	return held, true
 }

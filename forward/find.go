@@ -1,0 +1,158 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/index"
+	"github.com/switchboard-relay/switchboard/recording"
+	"github.com/switchboard-relay/switchboard/session"
+)
+
+// takeUp gives a forward the feeds that an earlier process left.
+func (f *Forwards) takeUp(r *runner, rows []row) {
+	slices.SortFunc(rows, func(a, b row) int { return int(a.named - b.named) })
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, from := range rows {
+		if !r.conf.takes(from.fleet) {
+			r.mu.Lock()
+			r.finish(from.session)
+			r.mu.Unlock()
+			continue
+		}
+		st := f.streams.get(from.session)
+		if st == nil {
+			st = f.stream(session.Info{ID: from.session, Start: from.start}, key{from.fleet, from.name}, from.named, nil)
+		}
+		f.feed(st, r, from)
+	}
+}
+
+// Rescan looks once more for what an earlier process did not note, now that the index has all recordings: see Options.
+func (f *Forwards) Rescan() {
+	f.configuring.Lock()
+	defer f.configuring.Unlock()
+	f.unlisted.Store(false)
+	f.rescan()
+}
+
+// rescan gives forwards that an earlier process had the sessions that it had no time to note: they ended when its ledger was
+// written last, or later. f.configuring is held.
+func (f *Forwards) rescan() {
+	if len(f.known) == 0 || f.ledger.committed == 0 {
+		return
+	}
+	since := f.ledger.committed - scanMargin.Microseconds()
+	list, err := f.hub.List(context.Background(), session.Recorded, index.Filter{Since: since})
+	if err != nil {
+		f.logger.Error("recordings cannot be listed: what an earlier process did not note is not forwarded", "error", err)
+		return
+	}
+	for i := range list {
+		f.foundFor(&list[i], f.known)
+	}
+	if !f.unlisted.Load() {
+		for _, r := range f.known {
+			r.done = nil
+		}
+		f.known = nil
+	}
+}
+
+// foundFor gives forwards a recorded session, if they want it and never had it.
+func (f *Forwards) foundFor(sum *session.Summary, runners []*runner) {
+	if sum.Name == "" || sum.Transport == "room" {
+		return
+	}
+	info := sum.Info
+	if info.Fleet == "" { // of which the index knows nothing
+		var err error
+		if info, err = f.hub.Info(sum.ID, sum.Start); err != nil {
+			if !errors.Is(err, recording.ErrNotFound) {
+				f.logger.Error("a recording cannot be read, and is not forwarded", "session", sum.ID, "error", err)
+			}
+			return
+		}
+	}
+	if info.Fleet == "" {
+		return
+	}
+	named := int64(0)
+	for _, r := range runners {
+		if r.done[sum.ID] || !f.lacks(r, sum.ID, info.Fleet) {
+			continue
+		}
+		if named == 0 {
+			named = f.namedAt(sum.ID, sum.Start)
+		}
+		from := row{}
+		if sum.Start < r.created && !r.conf.Beginning {
+			from.after = r.created
+		}
+		f.mu.Lock()
+		st := f.streams.get(sum.ID)
+		if st == nil {
+			st = f.stream(session.Info{ID: sum.ID, Start: sum.Start}, key{info.Fleet, sum.Name}, named, nil)
+		}
+		if st.feedOf(r) == nil {
+			f.feed(st, r, from)
+		}
+		f.mu.Unlock()
+	}
+}
+
+// lacks reports whether a forward is there, wants a fleet, and has no feed of a session.
+func (f *Forwards) lacks(r *runner, id session.ID, fleet string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	st := f.streams.get(id)
+	return f.runners[r.conf.Name] == r && r.conf.takes(fleet) && (st == nil || st.feedOf(r) == nil)
+}
+
+// namedAt is when a recorded session got its name.
+func (f *Forwards) namedAt(id session.ID, start int64) int64 {
+	r := f.hub.NewReader()
+	defer r.Rest()
+	if r.Open(id, start, 1) != nil {
+		return start
+	}
+	for {
+		batch, err := r.Next()
+		for i := range batch {
+			if batch[i].Kind == session.Named {
+				return batch[i].Time
+			}
+		}
+		if err != nil && !errors.Is(err, io.EOF) || len(batch) == 0 {
+			return start
+		}
+	}
+}
+
+const findBatch = 1000 // recordings that are listed at once
+
+// findAll gives a forward all that is on record.
+func (f *Forwards) findAll(ctx context.Context, r *runner, c Config) error {
+	until := time.Now().UnixMicro()
+	for ctx.Err() == nil {
+		list, err := f.hub.List(ctx, session.Recorded, index.Filter{Until: until, Limit: findBatch})
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for i := range list {
+			f.foundFor(&list[i], []*runner{r})
+		}
+		last := list[len(list)-1].Start
+		if len(list) == findBatch && last == list[0].Start {
+			last-- // more began in that moment than are listed at once
+		}
+		if until = last + 1; len(list) < findBatch {
+			return nil
+		}
+	}
+	return context.Cause(ctx)
+}
