@@ -31,6 +31,7 @@ func (b *buffer) free() {
 		if cap(b.b) == size {
 			b.b = b.b[:0]
 			buffers[i].Put(b)
+			return // it is somebody else's now
 		}
 	}
 }
