@@ -231,7 +231,7 @@ func (sb *Switchboard) openHTTP() error {
 	most, _ := ParseSize(cmp.Or(sb.conf.HTTP.MaxImport, defaultMaxImport))
 	opt := web.Options{Hub: sb.hub, MaxImport: most, Rooms: sb.rooms, Auth: sb.auth, Version: sb.version, Node: sb.node,
 		Data: sb.conf.Data, Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger, Retention: sb.retention,
-		Seal: sb.token, Sources: sb.sources}
+		Seal: sb.token, Sources: sb.sources, Devices: sb.fleets}
 	if sb.conf.HTTP.HasConsole() {
 		opt.Secret = sb.token
 	}

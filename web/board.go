@@ -232,6 +232,7 @@ func (b *board) end(list []*hub.Session) {
 		case i >= from:
 			sum := s.Summary()
 			sum.SetEnd(*s.Ended())
+			sum.Frame = ""
 			b.next.end(r, &sum)
 		case r != nil:
 			b.stale = true

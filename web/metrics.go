@@ -21,13 +21,14 @@ import (
 func (s *server) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&hubCollector{hub: s.Hub, rooms: s.Rooms, sources: s.Sources, version: s.Version, start: s.Start, logger: s.Logger,
+		&hubCollector{hub: s.Hub, rooms: s.Rooms, sources: s.Sources, devices: s.Devices, version: s.Version, start: s.Start, logger: s.Logger,
 			rising: &s.rising})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Timeout: 10 * time.Second})
 }
 
 type hubCollector struct {
 	hub     *hub.Hub
+	devices Devices
 	rooms   *room.Rooms
 	sources Sources // nil: there are none
 	version string
@@ -112,6 +113,9 @@ func (c *hubCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	if c.sources != nil {
 		collectSources(c.sources.Status(), gauge, counter)
+	}
+	if c.devices != nil {
+		collectDevices(c.devices.Totals(), gauge, counter)
 	}
 	st, err := c.hub.Stats(context.Background())
 	if err != nil {

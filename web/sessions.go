@@ -48,6 +48,9 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) error {
 	if list == nil {
 		list = []session.Summary{}
 	}
+	for i := range list {
+		list[i].Frame = "" // which all of a listener have, and is long
+	}
 	writeJSON(w, http.StatusOK, list)
 	return nil
 }

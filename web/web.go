@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/switchboard-relay/switchboard/auth"
+	"github.com/switchboard-relay/switchboard/device"
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/room"
@@ -33,6 +34,7 @@ type Options struct {
 	Hub     *hub.Hub
 	Rooms   *room.Rooms // nil: there are none
 	Sources Sources     // nil: none are configured
+	Devices Devices     // nil: there are none
 	Auth    *auth.Auth
 	Version string
 	Node    string
@@ -90,7 +92,7 @@ type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
 var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, screenRoutes, typeRoutes, passRoutes,
-	alisRoutes, segmentedRoutes, streamRoutes, roomRoutes, serverRoutes, loginRoutes, runRoutes, sourceRoutes}
+	alisRoutes, segmentedRoutes, streamRoutes, roomRoutes, deviceRoutes, messageRoutes, serverRoutes, loginRoutes, runRoutes, sourceRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
@@ -327,11 +329,11 @@ func statusOf(err error) (int, error) {
 	case errors.Is(err, errFailures):
 		return http.StatusTooManyRequests, err
 	case errors.Is(err, hub.ErrNotFound), errors.Is(err, recording.ErrNotFound), errors.Is(err, errNoRoom), errors.Is(err, errNoSegment),
-		errors.Is(err, errNoConsole), errors.Is(err, hub.ErrNoNote):
+		errors.Is(err, errNoConsole), errors.Is(err, hub.ErrNoNote), errors.Is(err, device.ErrNotFound):
 		return http.StatusNotFound, err
 	case errors.Is(err, errUnavailable):
 		return http.StatusServiceUnavailable, err
-	case errors.As(err, &ambiguous), errors.Is(err, hub.ErrNotLive), errors.Is(err, hub.ErrLive),
+	case errors.As(err, &ambiguous), errors.Is(err, hub.ErrNotLive), errors.Is(err, hub.ErrLive), errors.Is(err, device.ErrConnected),
 		errors.Is(err, hub.ErrPinned), errors.Is(err, hub.ErrCannotSend), errors.Is(err, hub.ErrCannotType), errors.Is(err, errNotRecorded), errors.Is(err, errSegmentsLive),
 		errors.Is(err, errStreams), errors.Is(err, hub.ErrNoScreen), errors.Is(err, recording.ErrNotRecorded), errors.Is(err, hub.ErrTooManyNotes):
 		return http.StatusConflict, err

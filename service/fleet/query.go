@@ -77,7 +77,21 @@ func (f *Fleets) List(q device.Query) (device.Page, error) {
 		}
 		fl.mu.Unlock()
 	}
+	for i := range page.Devices {
+		f.addWaiting(&page.Devices[i])
+	}
 	return page, nil
+}
+
+// waiter is a Commander that knows how many commands wait.
+type waiter interface {
+	Waiting(fleet, name string) int
+}
+
+func (f *Fleets) addWaiting(st *device.Status) {
+	if w, knows := f.opt.Commander.(waiter); knows {
+		st.Waiting = w.Waiting(st.Fleet, st.Name)
+	}
 }
 
 // offline is how many devices are not connected; f.mu is held.
@@ -182,6 +196,7 @@ func (f *Fleets) Get(fleet, name string) (device.Status, []device.Connection, er
 		found[rowKey{fleet, name, c.Session}] = c
 	}
 	fl.mu.Unlock()
+	f.addWaiting(&st)
 	list := make([]device.Connection, 0, len(found))
 	for _, c := range found {
 		list = append(list, c)
