@@ -9,6 +9,7 @@ type betweenCutter struct {
 	mark       [256]bool // with which escapes begin
 	only       int       // the byte with which all of them begin; -1: there are more
 	hides      bool      // an escape has what the end is made of: ends are looked for outside of escapes
+	shared     bool      // the end of one message may be the start of the next
 	restarts   bool      // a start within a message means that the end of what is before it is missing
 	limit      int
 	keep       bool
@@ -25,12 +26,12 @@ func (c *betweenCutter) cut(p []byte, w *work) int {
 	case unsure:
 		return w.more(len(c.start))
 	case no:
-		if !c.shared() || w.offset == 0 {
+		if !c.shared || w.offset == 0 {
 			return w.seekBytes(p, c.start)
 		}
 		from = 0 // the end of the message before was the start of this one
 	}
-	if from > 0 && c.shared() {
+	if from > 0 && c.shared {
 		// Two at once: the first is the end of a message whose beginning is lost, or silence.
 		if next := startsWith(p[from:], c.start); next == yes {
 			return w.junk(p, from)
@@ -42,9 +43,9 @@ func (c *betweenCutter) cut(p []byte, w *work) int {
 	if i < 0 {
 		return w.tooLong(p, c.limit)
 	}
-	if c.restarts && !c.shared() {
-		if again := bytes.LastIndex(p[from:i], c.start); again >= 0 {
-			return w.flagged(p, from+again, Cut)
+	if c.restarts && !c.shared {
+		if bytes.Contains(p[from:i], c.start) {
+			return w.flagged(p, from+bytes.LastIndex(p[from:i], c.start), Cut)
 		}
 	}
 	n := i + len(c.end)
@@ -59,9 +60,6 @@ func (c *betweenCutter) cut(p []byte, w *work) int {
 	}
 	return n
 }
-
-// shared reports whether the end of one message may be the start of the next.
-func (c *betweenCutter) shared() bool { return bytes.Equal(c.start, c.end) }
 
 // find finds the end, or -1.
 func (c *betweenCutter) find(p []byte, from int, w *work) int {

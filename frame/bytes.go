@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// parseBytes reads bytes as a Spec has them: text with the escapes of Go's strings, or hex:78 78. Text that is no ASCII is UTF-8.
+// parseBytes reads bytes as a Spec has them: text with the escapes of Go's strings and \0, or hex:78 78. Text that is no ASCII is UTF-8.
 func parseBytes(s string) ([]byte, error) {
 	if digits, found := strings.CutPrefix(s, "hex:"); found {
 		b, err := hex.DecodeString(strings.Join(strings.Fields(digits), ""))
@@ -24,6 +24,10 @@ func parseBytes(s string) ([]byte, error) {
 		}
 		if strings.HasPrefix(rest, `\'`) || strings.HasPrefix(rest, `\"`) {
 			b, rest = append(b, rest[1]), rest[2:]
+			continue
+		}
+		if rest[1:] == "0" || len(rest) > 2 && rest[1] == '0' && (rest[2] < '0' || rest[2] > '7') {
+			b, rest = append(b, 0), rest[2:]
 			continue
 		}
 		c, multibyte, tail, err := strconv.UnquoteChar(rest, 0)

@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -273,7 +274,7 @@ func (c *compiler) bytes(key, s string) []byte {
 }
 
 func (c *compiler) delimiters(s *FramerSpec, limit int) cutter {
-	d := &delimiterCutter{limit: limit, keep: s.Keep, one: true}
+	d := &delimiterCutter{limit: limit, keep: s.Keep}
 	if len(s.Delimiters) == 0 {
 		c.wrong("delimiters", "none: write them in order, as in ['##\\r\\n', '##']")
 	}
@@ -286,8 +287,10 @@ func (c *compiler) delimiters(s *FramerSpec, limit int) cutter {
 			c.wrong(fmt.Sprintf("delimiters[%d]", i), "longer than max, %d bytes", limit)
 		}
 		d.delimiters = append(d.delimiters, b)
-		d.first[b[0]] = true
-		d.one = d.one && b[0] == d.delimiters[0][0]
+		if !d.first[b[0]] {
+			d.first[b[0]] = true
+			d.starts = append(d.starts, b[0])
+		}
 	}
 	return d
 }
@@ -297,6 +300,7 @@ func (c *compiler) between(s *FramerSpec, limit int) cutter {
 	if len(b.start)+len(b.end) > limit {
 		c.wrong("max", "%d bytes have no room for start and end", limit)
 	}
+	b.shared = bytes.Equal(b.start, b.end)
 	for wire, plain := range s.Escape {
 		b.escape(c.bytes("escape", wire), c.bytes("escape", plain))
 	}

@@ -27,6 +27,9 @@ func findETUNG(p []byte, w *work) match {
 	if len(said) > imei && isDigits(said[:imei]) && (len(said) == imei+1 || said[imei] == '#') {
 		return match{n: lo + imei + 1, lo: lo, hi: lo + imei}
 	}
+	if len(said) == 1 && !inName(said[0]) {
+		return match{n: -1} // a terminator, and no name
+	}
 	if end := len(said) - 1; end > 0 && (w.final || !inName(said[end])) {
 		return match{n: len(p), lo: lo, hi: lo + end}
 	}

@@ -131,21 +131,22 @@ func (f *jt808Form) escaped(p []byte) int {
 
 // write appends p with escapes.
 func (f *jt808Form) write(b, p []byte) []byte {
-next:
+	if bytes.IndexByte(p, f.plain[0]) < 0 && bytes.IndexByte(p, f.plain[1]) < 0 && bytes.IndexByte(p, f.morePlain[0]) < 0 && bytes.IndexByte(p, f.morePlain[1]) < 0 {
+		return append(b, p...)
+	}
 	for _, c := range p {
-		for k, plain := range f.plain {
-			if c == plain {
-				b = append(b, f.escapes[k][:]...)
-				continue next
-			}
+		switch c {
+		case f.plain[0]:
+			b = append(b, f.escapes[0][0], f.escapes[0][1])
+		case f.plain[1]:
+			b = append(b, f.escapes[1][0], f.escapes[1][1])
+		case f.morePlain[0]:
+			b = append(b, f.more[0][0], f.more[0][1])
+		case f.morePlain[1]:
+			b = append(b, f.more[1][0], f.more[1][1])
+		default:
+			b = append(b, c)
 		}
-		for k, plain := range f.morePlain {
-			if c == plain {
-				b = append(b, f.more[k][:]...)
-				continue next
-			}
-		}
-		b = append(b, c)
 	}
 	return b
 }

@@ -38,7 +38,7 @@ func (c *lineCutter) cut(p []byte, w *work) int {
 type delimiterCutter struct {
 	delimiters [][]byte
 	first      [256]bool // with which they begin
-	one        bool      // they all begin with the same byte
+	starts     []byte    // the same
 	limit      int
 	keep       bool
 }
@@ -48,14 +48,8 @@ func (*delimiterCutter) begins([]byte) answer { return yes }
 func (c *delimiterCutter) cut(p []byte, w *work) int {
 	end := min(len(p), c.limit)
 	for i := w.scan; i < end; i++ {
-		if c.one {
-			next := bytes.IndexByte(p[i:end], c.delimiters[0][0])
-			if next < 0 {
-				break
-			}
-			i += next
-		} else if !c.first[p[i]] {
-			continue
+		if i = c.next(p[:end], i); i < 0 {
+			break
 		}
 		for _, d := range c.delimiters {
 			fits := startsWith(p[i:end], d)
@@ -74,6 +68,32 @@ func (c *delimiterCutter) cut(p []byte, w *work) int {
 		}
 	}
 	return w.tooLong(p, c.limit)
+}
+
+// next is where a delimiter may begin, at i or behind it, or -1. It looks for one byte after the other, which is fast, but
+// not far at once, so that a byte that never comes is not looked for again and again.
+func (c *delimiterCutter) next(p []byte, i int) int {
+	const far = 256
+	if len(c.starts) > 4 {
+		for ; i < len(p); i++ {
+			if c.first[p[i]] {
+				return i
+			}
+		}
+		return -1
+	}
+	for ; i < len(p); i += far {
+		window := p[i:min(len(p), i+far)]
+		for _, start := range c.starts {
+			if k := bytes.IndexByte(window, start); k >= 0 {
+				window = window[:k]
+			}
+		}
+		if n := i + len(window); n < len(p) && len(window) < far {
+			return n
+		}
+	}
+	return -1
 }
 
 // fixedCutter cuts messages of one size.

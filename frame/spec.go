@@ -67,4 +67,4 @@ type HeartbeatSpec struct {
 	Reply   string `yaml:"reply" json:"reply,omitempty"`
 }
 
-// Bytes in a Spec are text with the escapes of Go's strings (\r, \x7e), or hexadecimal as in "hex:78 78".
+// Bytes in a Spec are text with the escapes of Go's strings (\r, \x7e) and \0, or hexadecimal as in "hex:78 78".

@@ -37,7 +37,7 @@ func (c teltonikaCutter) frame(p []byte) answer {
 				return no
 			}
 		}
-		if len(p) == 2 {
+		if len(p) < 2+n {
 			return unsure
 		}
 		return yes
@@ -75,9 +75,6 @@ func (c teltonikaCutter) cut(p []byte, w *work) int {
 		return w.more(len(p) + 1)
 	}
 	if n := int(p[1]); n != 0 {
-		if len(p) < 2+n {
-			return w.more(2 + n)
-		}
 		w.m.Kind = Registration
 		w.m.Reply = teltonikaAccept
 		w.say(p[2 : 2+n])
