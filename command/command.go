@@ -23,7 +23,7 @@ const (
 	MaxKept    = 1_000_000           // commands of all devices, those that are over among them: the oldest of those go first
 	MaxHistory = 1000                // commands of one device that are over, about: older ones are removed
 	HistoryAge = 90 * 24 * time.Hour // after which one that is over is removed
-	MaxName    = 255                 // bytes of a fleet's or a device's name, and of an id
+	MaxName    = 256                 // bytes of a fleet's or a device's name, and of an id
 	MaxPattern = 1 << 10             // bytes of AckRule.Pattern
 	MaxTTL     = 90 * 24 * time.Hour
 	MaxTimeout = 24 * time.Hour // of AckRule.Timeout

@@ -79,7 +79,7 @@ func (p *peer) Sequence(data []byte) []byte {
 
 // handset is the device's end of its connection: lines are its messages.
 type handset struct {
-	t    *testing.T
+	t    testing.TB
 	peer *peer
 	conn net.Conn
 	in   *bufio.Reader
@@ -89,27 +89,36 @@ type handset struct {
 // connect has a device connect.
 func (h *house) connect(name string) *handset {
 	h.t.Helper()
+	return connectTo(h.t, h.q, name)
+}
+
+func connectTo(t testing.TB, q *command.Queue, name string) *handset {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer ln.Close()
 	conn, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
 	served, err := ln.Accept()
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
-	d := &handset{t: h.t, conn: conn, in: bufio.NewReader(conn), peer: &peer{name: name, id: session.NewID("n1"), conn: served}}
-	q := h.q
+	d := &handset{t: t, conn: conn, in: bufio.NewReader(conn), peer: &peer{name: name, id: session.NewID("n1"), conn: served}}
 	q.Online(d.peer)
-	d.gone.Go(func() {
-		serve(q, d.peer)
-	})
-	h.t.Cleanup(d.close)
+	d.gone.Go(func() { serve(q, d.peer) })
+	t.Cleanup(d.close)
 	return d
+}
+
+// stateOf is the state that a line to the web server tells.
+func stateOf(line []byte) string {
+	var told struct{ State string }
+	json.Unmarshal(line, &told)
+	return told.State
 }
 
 // serve hands a connection's lines to the queue, and ends with it.

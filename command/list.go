@@ -83,7 +83,7 @@ func (q *Queue) get(ctx context.Context, ref Ref) (c device.Command, seq int64, 
 
 // Await returns a command as soon as it is over, or as it is when the context ends.
 func (q *Queue) Await(ctx context.Context, ref Ref) (device.Command, error) {
-	c, seq, err := q.get(ctx, ref)
+	c, seq, err := q.get(context.WithoutCancel(ctx), ref) // ctx says how long to wait, which may be not at all
 	if err != nil || c.State.Over() {
 		return c, err
 	}

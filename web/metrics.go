@@ -21,20 +21,21 @@ import (
 func (s *server) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&hubCollector{hub: s.Hub, rooms: s.Rooms, sources: s.Sources, devices: s.Devices, version: s.Version, start: s.Start, logger: s.Logger,
+		&hubCollector{hub: s.Hub, rooms: s.Rooms, sources: s.Sources, devices: s.Devices, commands: s.Commands, version: s.Version, start: s.Start, logger: s.Logger,
 			rising: &s.rising})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Timeout: 10 * time.Second})
 }
 
 type hubCollector struct {
-	hub     *hub.Hub
-	devices Devices
-	rooms   *room.Rooms
-	sources Sources // nil: there are none
-	version string
-	start   time.Time
-	logger  *slog.Logger
-	rising  *rising
+	hub      *hub.Hub
+	devices  Devices
+	commands Commands // nil: there are none
+	rooms    *room.Rooms
+	sources  Sources // nil: there are none
+	version  string
+	start    time.Time
+	logger   *slog.Logger
+	rising   *rising
 }
 
 // rising is the bytes that passed, never less than what was told before: while a session passes from the live to the
@@ -116,6 +117,11 @@ func (c *hubCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	if c.devices != nil {
 		collectDevices(c.devices.Totals(), gauge, counter)
+	}
+	if c.commands != nil {
+		counts := c.commands.Counts()
+		gauge(descCommandsWaiting, float64(counts.Waiting))
+		gauge(descCommandsKept, float64(counts.Kept))
 	}
 	st, err := c.hub.Stats(context.Background())
 	if err != nil {

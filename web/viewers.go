@@ -86,6 +86,7 @@ func newViewers(s *server) *viewers {
 	handleLater(v.space, "open", (*viewer).openOne)
 	handle(v.space, "close", (*viewer).closeOne)
 	handleLater(v.space, "kick", (*viewer).kickOne)
+	handleLater(v.space, "command", (*viewer).command)
 	handleLater(v.space, "view", (*viewer).viewOne)
 	handle(v.space, "unview", (*viewer).unview)
 	handle(v.space, "sources", (*viewer).followSources)

@@ -31,17 +31,18 @@ import (
 
 // Options are what the handler serves.
 type Options struct {
-	Hub     *hub.Hub
-	Rooms   *room.Rooms // nil: there are none
-	Sources Sources     // nil: none are configured
-	Devices Devices     // nil: there are none
-	Auth    *auth.Auth
-	Version string
-	Node    string
-	Data    string // the data folder
-	Start   time.Time
-	Hosts   []string // names, besides IP addresses and localhost, under which requests may come to a loopback address
-	Logger  *slog.Logger
+	Hub      *hub.Hub
+	Rooms    *room.Rooms // nil: there are none
+	Sources  Sources     // nil: none are configured
+	Devices  Devices     // nil: there are none
+	Commands Commands    // nil: there are none
+	Auth     *auth.Auth
+	Version  string
+	Node     string
+	Data     string // the data folder
+	Start    time.Time
+	Hosts    []string // names, besides IP addresses and localhost, under which requests may come to a loopback address
+	Logger   *slog.Logger
 
 	// Secret is the administrator's token: the console's cookies are sealed with it. Empty: no console is served.
 	Secret string
@@ -92,7 +93,7 @@ type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
 var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, screenRoutes, typeRoutes, passRoutes,
-	alisRoutes, segmentedRoutes, streamRoutes, roomRoutes, deviceRoutes, messageRoutes, serverRoutes, loginRoutes, runRoutes, sourceRoutes}
+	alisRoutes, segmentedRoutes, streamRoutes, roomRoutes, deviceRoutes, messageRoutes, serverRoutes, loginRoutes, runRoutes, sourceRoutes, commandRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
@@ -320,6 +321,8 @@ func statusOf(err error) (int, error) {
 		return http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d bytes: %s", tooLarge.Limit, less)
 	case errors.As(err, &request):
 		return http.StatusBadRequest, err
+	case commandStatusOf(err) != 0:
+		return commandStatusOf(err), err
 	case sourceStatusOf(err) != 0:
 		return sourceStatusOf(err), err
 	case errors.Is(err, errNoToken), errors.Is(err, errNoSignIn), errors.Is(err, errPass):
