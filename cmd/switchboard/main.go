@@ -23,33 +23,35 @@ const (
 
 // commands is the whole command line; each field is one command, in a file of its own.
 type commands struct {
-	Serve   ServeCmd   `cmd:"" help:"Run the server."`
-	Run     RunCmd     `cmd:"" help:"Run a program in a terminal here, and record it."`
-	Check   CheckCmd   `cmd:"" help:"Say what a configuration means, or what is wrong with it and where."`
-	Config  ConfigCmd  `cmd:"" help:"Print a configuration to start from."`
-	Console ConsoleCmd `cmd:"" help:"Print a link that signs in to the web console."`
-	Ls      LsCmd      `cmd:"" help:"List sessions, live and recorded."`
-	Watch   WatchCmd   `cmd:"" help:"Follow a session: what was before, then what comes."`
-	Join    JoinCmd    `cmd:"" help:"Type along in a live session's terminal, or look on."`
-	Kick    KickCmd    `cmd:"" help:"End live sessions."`
-	Send    SendCmd    `cmd:"" help:"Send bytes to the far end of a live session."`
-	Sources SourcesCmd `cmd:"" help:"List the sources whose sessions can be opened."`
-	Rooms   RoomsCmd   `cmd:"" help:"List rooms, or one room's members."`
-	Say     SayCmd     `cmd:"" help:"Say something to a room."`
-	Play    PlayCmd    `cmd:"" help:"Play a session back in its own time."`
-	Screen  ScreenCmd  `cmd:"" help:"Show what a session's terminal shows, now or at any moment."`
-	Find    FindCmd    `cmd:"" help:"Find what passed in a session."`
-	Export  ExportCmd  `cmd:"" help:"Write a session's bytes or events to a file."`
-	Import  ImportCmd  `cmd:"" help:"Make recordings of files that other programs wrote."`
-	Note    NoteCmd    `cmd:"" help:"Write a note about a session, or about a moment of it."`
-	Notes   NotesCmd   `cmd:"" help:"List a session's notes."`
-	Pin     PinCmd     `cmd:"" help:"Keep recordings from being removed."`
-	Unpin   UnpinCmd   `cmd:"" help:"Let retention remove recordings again."`
-	Rm      RmCmd      `cmd:"" help:"Remove recordings."`
-	Connect ConnectCmd `cmd:"" help:"Connect to a listener as a client, and again when the connection breaks."`
-	Source  SourceCmd  `cmd:"" help:"Be a source of sessions, for trying the three ends out."`
-	Verify  VerifyCmd  `cmd:"" help:"Check every recording of a data folder for damage."`
-	Version VersionCmd `cmd:"" help:"Print the version."`
+	Serve    ServeCmd    `cmd:"" help:"Run the server."`
+	Run      RunCmd      `cmd:"" help:"Run a program in a terminal here, and record it."`
+	Check    CheckCmd    `cmd:"" help:"Say what a configuration means, or what is wrong with it and where."`
+	Config   ConfigCmd   `cmd:"" help:"Print a configuration to start from."`
+	Console  ConsoleCmd  `cmd:"" help:"Print a link that signs in to the web console."`
+	Ls       LsCmd       `cmd:"" help:"List sessions, live and recorded."`
+	Watch    WatchCmd    `cmd:"" help:"Follow a session: what was before, then what comes."`
+	Join     JoinCmd     `cmd:"" help:"Type along in a live session's terminal, or look on."`
+	Kick     KickCmd     `cmd:"" help:"End live sessions."`
+	Send     SendCmd     `cmd:"" help:"Send bytes to the far end of a live session."`
+	Command  CommandCmd  `cmd:"" help:"Tell a device something, now or when it is there."`
+	Commands CommandsCmd `cmd:"" help:"List what devices are to be told, and what became of it."`
+	Sources  SourcesCmd  `cmd:"" help:"List the sources whose sessions can be opened."`
+	Rooms    RoomsCmd    `cmd:"" help:"List rooms, or one room's members."`
+	Say      SayCmd      `cmd:"" help:"Say something to a room."`
+	Play     PlayCmd     `cmd:"" help:"Play a session back in its own time."`
+	Screen   ScreenCmd   `cmd:"" help:"Show what a session's terminal shows, now or at any moment."`
+	Find     FindCmd     `cmd:"" help:"Find what passed in a session."`
+	Export   ExportCmd   `cmd:"" help:"Write a session's bytes or events to a file."`
+	Import   ImportCmd   `cmd:"" help:"Make recordings of files that other programs wrote."`
+	Note     NoteCmd     `cmd:"" help:"Write a note about a session, or about a moment of it."`
+	Notes    NotesCmd    `cmd:"" help:"List a session's notes."`
+	Pin      PinCmd      `cmd:"" help:"Keep recordings from being removed."`
+	Unpin    UnpinCmd    `cmd:"" help:"Let retention remove recordings again."`
+	Rm       RmCmd       `cmd:"" help:"Remove recordings."`
+	Connect  ConnectCmd  `cmd:"" help:"Connect to a listener as a client, and again when the connection breaks."`
+	Source   SourceCmd   `cmd:"" help:"Be a source of sessions, for trying the three ends out."`
+	Verify   VerifyCmd   `cmd:"" help:"Check every recording of a data folder for damage."`
+	Version  VersionCmd  `cmd:"" help:"Print the version."`
 
 	Simulate     SimulateCmd     `cmd:"" help:"Be a fleet of devices, for trying a server out."`
 	HashPassword HashPasswordCmd `cmd:"" help:"Print the hash of a password, for a configuration."`
