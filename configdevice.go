@@ -98,7 +98,7 @@ func (c *checker) device(path string, l *ListenerConfig) {
 			c.wrong(fmt.Sprintf("%s.web_server[%d]", at, i), "%v", err)
 		}
 	}
-	c.duration(at+".command.ttl", d.Command.TTL, defaultCommandTTL)
+	c.checkCommand(at+".command", &d.Command)
 	c.deviceTransport(path, l)
 	if d.AckDevice == "after_stored" {
 		switch {

@@ -211,6 +211,7 @@ func (sb *Switchboard) Reload(conf Config) error {
 	}
 	sb.web.TokensChanged()
 	sb.conf.Listeners, sb.conf.HTTP.Tokens = conf.Listeners, conf.HTTP.Tokens
+	sb.setCommandDefaults(conf.Listeners)
 	var errs []error
 	var closing sync.WaitGroup // each may wait until its clients have been told
 	keep := map[string]bool{}

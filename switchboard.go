@@ -20,6 +20,7 @@ import (
 
 	"github.com/switchboard-relay/switchboard/auth"
 	"github.com/switchboard-relay/switchboard/bus"
+	"github.com/switchboard-relay/switchboard/command"
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/index"
 	"github.com/switchboard-relay/switchboard/recording"
@@ -49,6 +50,9 @@ type Switchboard struct {
 
 	sources *source.Sources
 	fleets  *fleet.Fleets
+
+	commands        *command.Queue
+	commandDefaults atomic.Pointer[map[string]command.Defaults] // by fleet
 
 	retention hub.Retention
 
@@ -149,7 +153,10 @@ func (sb *Switchboard) openData() error {
 		return err
 	}
 	sb.sources = source.New(sb.hub, sb.logger)
-	sb.fleets, err = fleet.New(fleet.Options{Hub: sb.hub, Path: filepath.Join(dir, "fleet.db"), Logger: sb.logger})
+	if err := sb.openCommands(); err != nil {
+		return err
+	}
+	sb.fleets, err = fleet.New(fleet.Options{Hub: sb.hub, Path: filepath.Join(dir, "fleet.db"), Logger: sb.logger, Commander: sb.commands})
 	if err != nil {
 		return err
 	}
@@ -231,7 +238,8 @@ func (sb *Switchboard) openHTTP() error {
 	most, _ := ParseSize(cmp.Or(sb.conf.HTTP.MaxImport, defaultMaxImport))
 	opt := web.Options{Hub: sb.hub, MaxImport: most, Rooms: sb.rooms, Auth: sb.auth, Version: sb.version, Node: sb.node,
 		Data: sb.conf.Data, Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger, Retention: sb.retention,
-		Seal: sb.token, Sources: sb.sources, Devices: sb.fleets}
+		Seal: sb.token, Sources: sb.sources, Devices: sb.fleets,
+		Commands: deviceCommands{sb.commands, sb}}
 	if sb.conf.HTTP.HasConsole() {
 		opt.Secret = sb.token
 	}
@@ -343,6 +351,9 @@ func (sb *Switchboard) Close() error {
 	}
 	for _, f := range sb.fronts {
 		try(f.server.Close())
+	}
+	if sb.commands != nil {
+		try(sb.commands.Close())
 	}
 	if sb.stopIndexing != nil {
 		sb.stopIndexing()

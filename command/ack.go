@@ -63,6 +63,12 @@ func newRule(c *device.Command) (*rule, error) {
 	return r, nil
 }
 
+// CheckAck says what is wrong with a rule. An error wraps ErrBad.
+func CheckAck(rule device.AckRule) error {
+	_, err := newRule(&device.Command{Ack: rule, ID: "id"})
+	return err
+}
+
 // withSequence is the rule with the number that a command has; nil if it has none.
 func (r *rule) withSequence(number []byte) *rule {
 	if len(number) == 0 {

@@ -69,8 +69,11 @@ func (w *writer) later(c change) {
 // settled waits until all that was given to later is on disk, so that who reads sees it.
 func (w *writer) settled() error {
 	w.mu.Lock()
-	none := len(w.behind) == 0 && len(w.ops) == 0
+	none, closed := len(w.behind) == 0 && len(w.ops) == 0, w.closed
 	w.mu.Unlock()
+	if closed {
+		return ErrClosed
+	}
 	if none {
 		w.store.committing.Lock() // the transaction that is under way
 		w.store.committing.Unlock()

@@ -11,6 +11,9 @@ type acks struct {
 	bytes   int
 	busy    bool
 	room    chan struct{} // closed when there is room again; nil while nobody waits for it
+	taken   uint64        // replies, ever
+	written uint64        // those of them that are written, or never will be
+	wrote   chan struct{} // closed when written grows; nil while nobody waits for it
 }
 
 // What may wait of one device; beyond that it is not read, and a datagram's reply is left out, which the device will ask for again.
@@ -45,6 +48,7 @@ func (v *visit) replyStored(p []byte) error {
 	defer a.mu.Unlock()
 	a.waiting = append(a.waiting, append([]byte(nil), p...))
 	a.bytes += len(p)
+	a.taken++
 	if !a.busy {
 		a.busy = true
 		go v.acknowledge(a) // ends with the last reply, at the latest when the session does
@@ -76,5 +80,26 @@ func (v *visit) acknowledge(a *acks) {
 		if err != nil {
 			v.s.EndWith(err)
 		}
+		a.mu.Lock()
+		a.written += uint64(len(list))
+		if a.wrote != nil {
+			close(a.wrote)
+			a.wrote = nil
+		}
+		a.mu.Unlock()
+	}
+}
+
+// wait waits until all replies are written that wait now, at the longest until the session ends.
+func (a *acks) wait() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for until := a.taken; a.written < until; a.mu.Lock() {
+		if a.wrote == nil {
+			a.wrote = make(chan struct{})
+		}
+		wrote := a.wrote
+		a.mu.Unlock()
+		<-wrote
 	}
 }

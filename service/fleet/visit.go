@@ -237,8 +237,18 @@ func (v *visit) Name() string { return v.name }
 // Session implements Peer.
 func (v *visit) Session() session.ID { return v.s.ID() }
 
-// Send implements Peer.
+// Sequence implements command.Sequencer.
+func (v *visit) Sequence(p []byte) []byte { return v.svc.conf.Dialect.Sequence(p) }
+
+// Send implements Peer. What the device's messages by now are answered with goes before: so a registration's answer comes before
+// the first command.
 func (v *visit) Send(p []byte) error {
+	v.work.Lock()
+	a := v.acks
+	v.release()
+	if a != nil {
+		a.wait()
+	}
 	n, err := v.s.Write(p)
 	if err != nil && n == 0 {
 		return fmt.Errorf("%w: %w", command.ErrNotSent, err)
