@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-BENCHES := start conns journal crash relay room socketio udp watch faults console terminal screens ssh sources
+BENCHES := start conns journal crash relay room socketio udp watch faults console terminal screens ssh sources devices
 
 .PHONY: help build console screenshots test unit lint fuzz bench deps clean
 help: ## print the targets

@@ -163,6 +163,9 @@ func (d *device) took(conn net.Conn) {
 func (l *link) greet(hello []byte) {
 	d := l.device
 	d.fleet.readers.Go(l.run)
+	if tell := d.fleet.config.Registering; tell != nil {
+		tell(d.name)
+	}
 	l.transmit(hello, d.drips)
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -8,6 +8,8 @@ import (
 // Ledger is what a receiver writes down of the messages of simulated devices, to tell whether any is missing, came twice, or
 // not in its order. It is for one goroutine.
 type Ledger struct {
+	Each func(Mark) // is called with every mark that comes; nil: nobody is told
+
 	devices map[string]*page
 	total   LedgerCounts
 }
@@ -69,6 +71,9 @@ func (l *Ledger) page(name string) *page {
 }
 
 func (l *Ledger) add(m Mark) {
+	if l.Each != nil {
+		l.Each(m)
+	}
 	of := l.devices[string(m.Name)]
 	if of == nil {
 		of = l.page(string(m.Name))

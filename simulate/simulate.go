@@ -16,7 +16,7 @@ import (
 type Config struct {
 	Network string      // tcp, tls or udp
 	Address string      // HOST:PORT
-	TLS     *tls.Config // of tls
+	TLS     *tls.Config `json:"-"` // of tls
 
 	Protocol   string // one of Protocols; default etung
 	Devices    int
@@ -48,6 +48,9 @@ type Config struct {
 	FloodSize int           // messages; default 1000
 	Black     time.Duration // default 20s
 	Seed      uint64        // of what is left to chance
+
+	// Registering is called with a device's name when it is about to register. It must not wait. Default: nobody is told.
+	Registering func(name string) `json:"-"`
 }
 
 // Limits and defaults.
