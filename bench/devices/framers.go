@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/switchboard-relay/switchboard/frame"
 	"github.com/switchboard-relay/switchboard/internal/benchkit"
 	"github.com/switchboard-relay/switchboard/simulate"
@@ -94,9 +96,16 @@ func framers(r *benchkit.Run) error {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
-	r.Note("framers: a stream of messages of %d bytes, or of as few more as their protocol needs, fed in pieces of %d KiB; each message is looked at, none is kept. "+
+	r.Note("framers: a stream of messages of %d bytes, or of as few more as their protocol needs, fed in pieces of %d KiB; each message is looked at, none is kept; per second of CPU. "+
 		"raw and gap make one message of each piece.", framerSize, framerPiece>>10)
 	return nil
+}
+
+// processorTime is what this process has used.
+func processorTime() time.Duration {
+	var t unix.Timespec
+	unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t)
+	return time.Duration(t.Nano())
 }
 
 func cut(r *benchkit.Run, f framed) error {
@@ -133,14 +142,14 @@ func cut(r *benchkit.Run, f framed) error {
 	speed := benchkit.Series{}
 	for round := range framerRounds {
 		r.Progress("framer %s, round %d of %d", f.name, round+1, framerRounds)
-		start, fed := time.Now(), 0
+		start, began, fed := time.Now(), processorTime(), 0
 		for time.Since(start) < framerLasts {
 			if err := feed(); err != nil {
 				return err
 			}
 			fed += len(stream)
 		}
-		speed = append(speed, float64(fed)/time.Since(start).Seconds())
+		speed = append(speed, float64(fed)/(processorTime()-began).Seconds())
 	}
 	if flagged > 0 || messages == 0 {
 		return fmt.Errorf("%d of %d messages are junk, or flagged", flagged, messages)
