@@ -60,7 +60,7 @@ func framersToTry() []framed {
 		{"length, with crc16-modbus", frame.FramerSpec{Type: "length", Offset: 0, Width: 2, Check: "crc16-modbus", CheckTo: -2, CheckEndian: "little"}, checked},
 		{"gap", frame.FramerSpec{Type: "gap", Gap: "50ms"}, repeated(filler[:64])},
 		{"modbus-tcp", frame.FramerSpec{Preset: "modbus-tcp"}, repeated("\x00\x01\x00\x00\x00\x3a\x01\x03\x37" + filler[:55])},
-		{"modbus-rtu", frame.FramerSpec{Preset: "modbus-rtu"}, repeated("\x01\x03\x04\x00\x0a\x00\x14\xda\x3e")},
+		{"modbus-rtu", frame.FramerSpec{Preset: "modbus-rtu"}, readRegisters},
 		{"tpkt", frame.FramerSpec{Preset: "tpkt"}, repeated("\x03\x00\x00\x40" + filler[:60])},
 		{"usr-dtu", frame.FramerSpec{Preset: "usr-dtu"}, repeated(filler[:64])},
 	}
@@ -74,7 +74,15 @@ func framersToTry() []framed {
 
 // checked is a message with a length and a CRC behind it.
 func checked() ([]byte, error) {
-	b := []byte("\x00\x3e" + filler[:60])
+	return withCRC("\x00\x3e" + filler[:60]), nil
+}
+
+// readRegisters is what a device of Modbus answers.
+func readRegisters() ([]byte, error) { return withCRC("\x01\x03\x3b" + filler[:59]), nil }
+
+// withCRC appends the check of Modbus.
+func withCRC(message string) []byte {
+	b := []byte(message)
 	sum := uint16(0xffff)
 	for _, c := range b {
 		sum ^= uint16(c)
@@ -86,7 +94,7 @@ func checked() ([]byte, error) {
 			}
 		}
 	}
-	return binary.LittleEndian.AppendUint16(b, sum), nil
+	return binary.LittleEndian.AppendUint16(b, sum)
 }
 
 // framers takes what each framer does with a stream that lies in memory, cut into pieces anywhere.
