@@ -17,7 +17,8 @@ type Config struct {
 	Limits    LimitsConfig     `yaml:"limits"`
 	Rooms     []RoomConfig     `yaml:"rooms"` // those that are to be other than the default
 	Listeners []ListenerConfig `yaml:"listeners"`
-	Sources   []SourceConfig   `yaml:"sources"` // programs that stream their sessions when they are asked to
+	Sources   []SourceConfig   `yaml:"sources"`  // programs that stream their sessions when they are asked to
+	Forwards  []ForwardConfig  `yaml:"forwards"` // where messages of devices go
 }
 
 // RoomConfig is a room: how bytes and events become each other in it, what it says by itself, and what it remembers. A room

@@ -59,6 +59,7 @@ func (c *checker) config(conf *Config) {
 	c.webAddresses(conf)
 	c.roomsAreUsed(conf)
 	c.sources(conf)
+	c.forwards(conf)
 }
 
 // isShared reports whether more than one listener may have an address: those of a free port, and those of HTTP, whose

@@ -194,7 +194,7 @@ func (sb *Switchboard) Addr(name string) net.Addr {
 	return nil
 }
 
-// Reload makes the listeners, the sources and the tokens those of conf. Listeners whose address stays keep their connections; other
+// Reload makes the listeners, the sources, the forwards and the tokens those of conf. Listeners whose address stays keep their connections; other
 // changes hold for sessions to come. Sessions of listeners that are gone end as "shutdown". If a new address cannot be
 // listened on, that is told and everything else is done. Other settings need a restart; if any changed, the error says so.
 func (sb *Switchboard) Reload(conf Config) error {
@@ -238,6 +238,10 @@ func (sb *Switchboard) Reload(conf Config) error {
 	if err := sb.sources.Configure(sourceConfigs(conf.Sources)); err != nil {
 		errs = append(errs, err)
 	}
+	sb.conf.Forwards = conf.Forwards
+	if err := sb.forwards.Configure(forwardConfigs(&conf)); err != nil {
+		errs = append(errs, err)
+	}
 	for _, c := range conf.Listeners {
 		if keep[c.Name] {
 			continue
@@ -251,7 +255,7 @@ func (sb *Switchboard) Reload(conf Config) error {
 		sb.serveLine(l)
 	}
 	if sb.needsRestart(conf) {
-		errs = append(errs, errors.New("settings outside of listeners, sources and http.tokens changed: they hold after a restart"))
+		errs = append(errs, errors.New("settings outside of listeners, sources, forwards and http.tokens changed: they hold after a restart"))
 	}
 	return errors.Join(errs...)
 }
@@ -292,5 +296,6 @@ func (sb *Switchboard) needsRestart(conf Config) bool {
 	conf.Data = cmp.Or(conf.Data, DefaultData())
 	before, after := sb.conf, conf
 	before.Listeners, after.Listeners, before.Sources, after.Sources = nil, nil, nil, nil
+	before.Forwards, after.Forwards = nil, nil
 	return !reflect.DeepEqual(before, after)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/switchboard-relay/switchboard/auth"
 	"github.com/switchboard-relay/switchboard/bus"
 	"github.com/switchboard-relay/switchboard/command"
+	"github.com/switchboard-relay/switchboard/forward"
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/index"
 	"github.com/switchboard-relay/switchboard/recording"
@@ -48,8 +49,10 @@ type Switchboard struct {
 	token string // the administrator's
 	web   *web.Handler
 
-	sources *source.Sources
-	fleets  *fleet.Fleets
+	sources  *source.Sources
+	opened   chan struct{} // closed once what is below is there
+	fleets   *fleet.Fleets
+	forwards *forward.Forwards
 
 	commands        *command.Queue
 	commandDefaults atomic.Pointer[map[string]command.Defaults] // by fleet
@@ -85,7 +88,8 @@ func WithVersion(version string) Option { return func(sb *Switchboard) { sb.vers
 func New(conf Config, options ...Option) (_ *Switchboard, err error) {
 	sb := &Switchboard{conf: conf, logger: slog.Default(), version: "devel", start: time.Now(),
 		lines: map[string]*line{}, wrapped: map[string]*hub.Listener{},
-		links: map[string]*hub.Listener{}, fronts: map[string]*front{}}
+		links: map[string]*hub.Listener{}, fronts: map[string]*front{},
+		opened: make(chan struct{})}
 	for _, option := range options {
 		option(sb)
 	}
@@ -102,6 +106,9 @@ func New(conf Config, options ...Option) (_ *Switchboard, err error) {
 		return nil, err
 	}
 	if err := sb.openHTTP(); err != nil {
+		return nil, err
+	}
+	if err := sb.forwards.Configure(forwardConfigs(&sb.conf)); err != nil {
 		return nil, err
 	}
 	if err := sb.openLines(sb.conf.Listeners); err != nil {
@@ -143,7 +150,7 @@ func (sb *Switchboard) openData() error {
 	size, _ := ParseSize(cmp.Or(sb.conf.Recording.Retention.MaxSize, "0"))
 	sb.retention = hub.Retention{MaxAge: age, MaxSize: size}
 	sb.hub, err = hub.New(hub.Options{Node: sb.node, Store: sb.store, Index: sb.index, Inbox: inbox, Bus: sb.bus,
-		Retention: sb.retention, MaxConnections: sb.conf.Limits.Connections, Logger: sb.logger})
+		Retention: sb.retention, MaxConnections: sb.conf.Limits.Connections, Logger: sb.logger, Holds: sb.holds})
 	if err != nil {
 		return err
 	}
@@ -156,16 +163,31 @@ func (sb *Switchboard) openData() error {
 	if err := sb.openCommands(); err != nil {
 		return err
 	}
-	sb.fleets, err = fleet.New(fleet.Options{Hub: sb.hub, Path: filepath.Join(dir, "fleet.db"), Logger: sb.logger, Commander: sb.commands})
+	if err := sb.openForwards(dir); err != nil {
+		return err
+	}
+	sb.fleets, err = fleet.New(fleet.Options{Hub: sb.hub, Path: filepath.Join(dir, "fleet.db"), Logger: sb.logger, Commander: sb.commands,
+		Followers: []fleet.Follower{sb.forwards}})
 	if err != nil {
 		return err
 	}
+	close(sb.opened)
 	if sb.indexComplete.Store(sb.index.Complete()); !sb.index.Complete() {
 		ctx, cancel := context.WithCancel(context.Background())
 		sb.stopIndexing = cancel
 		sb.serving.Go(func() { sb.updateIndex(ctx) })
 	}
 	return nil
+}
+
+// holds reports whether retention is to leave a recording: all of them until it is known what is to be forwarded.
+func (sb *Switchboard) holds(id session.ID) bool {
+	select {
+	case <-sb.opened:
+		return sb.forwards.Holds(id)
+	default:
+		return true
+	}
 }
 
 // updateIndex brings the index up to date with the recordings, where the last process that had it open could not.
@@ -185,6 +207,7 @@ func (sb *Switchboard) updateIndex(ctx context.Context) {
 		sb.logger.Info("the index was brought up to date with the recordings", "added", r.added, "removed", r.removed)
 	}
 	sb.indexComplete.Store(true)
+	sb.forwards.Rescan()
 }
 
 func (sb *Switchboard) recordingOptions(inbox *hub.Inbox) recording.Options {
@@ -239,7 +262,7 @@ func (sb *Switchboard) openHTTP() error {
 	opt := web.Options{Hub: sb.hub, MaxImport: most, Rooms: sb.rooms, Auth: sb.auth, Version: sb.version, Node: sb.node,
 		Data: sb.conf.Data, Start: sb.start, Hosts: httpHosts(sb.conf.HTTP), Logger: sb.logger, Retention: sb.retention,
 		Seal: sb.token, Sources: sb.sources, Devices: sb.fleets,
-		Commands: deviceCommands{sb.commands, sb}}
+		Commands: deviceCommands{sb.commands, sb}, Forwards: sb.forwards}
 	if sb.conf.HTTP.HasConsole() {
 		opt.Secret = sb.token
 	}
@@ -342,6 +365,7 @@ func (sb *Switchboard) Close() error {
 	if sb.hub != nil {
 		try(sb.hub.Shutdown(ctx))
 	}
+	try(sb.forwards.Close())
 	try(sb.fleets.Close())
 	if sb.rooms != nil {
 		try(sb.rooms.Close())

@@ -26,7 +26,12 @@ type Bus struct {
 	embedded *server.Server
 	control  *nats.Conn
 	rooms    *nats.Conn
+	connect  func(name string) (*nats.Conn, error)
 	commands sync.WaitGroup
+
+	mu       sync.Mutex
+	forwards *nats.Conn // nil until it is needed
+	closed   bool
 }
 
 const (
@@ -55,6 +60,7 @@ func Open(opt Options) (*Bus, error) {
 			return nats.Connect("", nats.InProcessServer(b.embedded), nats.Name(name), nats.MaxReconnects(-1))
 		}
 	}
+	b.connect = connect
 	var err error
 	if b.control, err = connect("control"); err == nil {
 		b.rooms, err = connect("rooms")
@@ -89,12 +95,34 @@ func (b *Bus) embed(opt Options) error {
 // Rooms is the connection of the rooms' logs.
 func (b *Bus) Rooms() *nats.Conn { return b.rooms }
 
+// Forwards is the connection of what is forwarded to NATS, which is made at the first call.
+func (b *Bus) Forwards() (*nats.Conn, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, errors.New("bus: it is closed")
+	}
+	if b.forwards != nil {
+		return b.forwards, nil
+	}
+	c, err := b.connect("forwards")
+	if err != nil {
+		return nil, fmt.Errorf("bus: %w", err)
+	}
+	b.forwards = c
+	return c, nil
+}
+
 // Close ends the connections, waits for commands that run, and stops the embedded server.
 func (b *Bus) Close() error {
 	if b == nil {
 		return nil
 	}
-	for _, c := range []*nats.Conn{b.control, b.rooms} {
+	b.mu.Lock()
+	b.closed = true
+	forwards := b.forwards
+	b.mu.Unlock()
+	for _, c := range []*nats.Conn{b.control, b.rooms, forwards} {
 		if c != nil {
 			c.Close()
 		}

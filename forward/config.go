@@ -32,7 +32,7 @@ type Config struct {
 
 	Batch    int           // messages that are delivered together; default 100 for http, else as many as fit
 	Linger   time.Duration // how long a batch that is not full waits for more; default 0: not at all
-	Timeout  time.Duration // for the target to take a batch; default 10s
+	Timeout  time.Duration // for the target to take a batch; default 10s; link 10m
 	RetryMin time.Duration // before the second attempt, doubled each time; default 1s
 	RetryMax time.Duration // at most; default 30s
 	Parallel int           // batches under way at once, each of other devices; default 4 for http, 64 for tcp, else 1
@@ -56,6 +56,8 @@ const (
 	mostLinger = time.Minute
 	mostHeader = 64
 
+	linkTimeout = 10 * time.Minute
+
 	httpParallel = 4
 	tcpParallel  = 64
 	mostParallel = 256
@@ -63,7 +65,7 @@ const (
 	// MaxForwards is how many there can be.
 	MaxForwards = 64
 	// MaxName is the longest name, in bytes.
-	MaxName = 64
+	MaxName = 72
 )
 
 func (c Config) withDefaults() Config {
@@ -76,7 +78,11 @@ func (c Config) withDefaults() Config {
 		parallel = tcpParallel
 	}
 	c.Batch, c.Parallel = cmp.Or(c.Batch, batch), cmp.Or(c.Parallel, parallel)
-	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
+	timeout := 10 * time.Second
+	if kind == "link" {
+		timeout = linkTimeout // one that takes nothing is ended before by its fleet
+	}
+	c.Timeout = cmp.Or(c.Timeout, timeout)
 	c.RetryMin, c.RetryMax = cmp.Or(c.RetryMin, time.Second), cmp.Or(c.RetryMax, 30*time.Second)
 	c.OnRefused = cmp.Or(c.OnRefused, "skip")
 	c.Event = cmp.Or(c.Event, "device")
@@ -121,8 +127,8 @@ func (p Problem) Error() string {
 // Check tells all that is wrong.
 func (c Config) Check() (wrong []Problem) {
 	say := func(key, text string, args ...any) { wrong = append(wrong, Problem{key, fmt.Sprintf(text, args...)}) }
-	if c.Name == "" || len(c.Name) > MaxName || strings.Trim(c.Name, nameAlphabet) != "" {
-		say("name", "%q: use 1 to %d letters, digits, -, _ and .", c.Name, MaxName)
+	if c.Name == "" || len(c.Name) > MaxName || strings.ContainsAny(c.Name, "/\x00\r\n") {
+		say("name", "%q: 1 to %d bytes, without /", c.Name, MaxName)
 	}
 	kind := c.kind()
 	c.checkTo(kind, say)
@@ -188,8 +194,6 @@ func (c Config) Check() (wrong []Problem) {
 	}
 	return wrong
 }
-
-const nameAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
 func (c *Config) checkTo(kind string, say func(key, text string, args ...any)) {
 	switch kind {

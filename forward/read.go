@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/switchboard-relay/switchboard/device"
 	"github.com/switchboard-relay/switchboard/frame"
 	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/session"
@@ -13,6 +14,9 @@ import (
 
 // errFull ends a reading: the batch takes no more.
 var errFull = errors.New("the batch is full")
+
+// mostName is the longest name that a device may say, bytes.
+const mostName = 256
 
 // Limits of one visit to a feed, behind which others have their turn.
 const (
@@ -199,6 +203,9 @@ func (w *worker) take(m *frame.Message) error {
 		w.message.raw, w.raw = w.raw[:n], w.raw[n:]
 	}
 	w.visited.to = w.place(pos)
+	if p := w.message.person; p.name == device.Unknown && pos.Name != "" && len(pos.Name) <= mostName {
+		w.message.person = &person{fleet: p.fleet, name: pos.Name} // it said so just now, and soon is
+	}
 	if !w.target.single() && !w.isWanted(m) || w.message.at < w.after {
 		return nil
 	}

@@ -21,7 +21,7 @@ import (
 func (s *server) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&hubCollector{hub: s.Hub, rooms: s.Rooms, sources: s.Sources, devices: s.Devices, commands: s.Commands, version: s.Version, start: s.Start, logger: s.Logger,
+		&hubCollector{hub: s.Hub, rooms: s.Rooms, sources: s.Sources, devices: s.Devices, commands: s.Commands, forwards: s.Forwards, version: s.Version, start: s.Start, logger: s.Logger,
 			rising: &s.rising})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{Timeout: 10 * time.Second})
 }
@@ -31,7 +31,8 @@ type hubCollector struct {
 	devices  Devices
 	commands Commands // nil: there are none
 	rooms    *room.Rooms
-	sources  Sources // nil: there are none
+	sources  Sources  // nil: there are none
+	forwards Forwards // nil: there are none
 	version  string
 	start    time.Time
 	logger   *slog.Logger
@@ -122,6 +123,9 @@ func (c *hubCollector) Collect(ch chan<- prometheus.Metric) {
 		counts := c.commands.Counts()
 		gauge(descCommandsWaiting, float64(counts.Waiting))
 		gauge(descCommandsKept, float64(counts.Kept))
+	}
+	if c.forwards != nil {
+		collectForwards(c.forwards.Status(), gauge, counter)
 	}
 	st, err := c.hub.Stats(context.Background())
 	if err != nil {

@@ -36,6 +36,7 @@ type Options struct {
 	Sources  Sources     // nil: none are configured
 	Devices  Devices     // nil: there are none
 	Commands Commands    // nil: there are none
+	Forwards Forwards    // nil: there are none
 	Auth     *auth.Auth
 	Version  string
 	Node     string
@@ -93,7 +94,7 @@ type handler func(s *server, w http.ResponseWriter, r *http.Request) error
 
 // routes are all that need a token, each where what it does is.
 var routes = [][]route{sessionRoutes, activityRoutes, noteRoutes, findRoutes, importRoutes, screenRoutes, typeRoutes, passRoutes,
-	alisRoutes, segmentedRoutes, streamRoutes, roomRoutes, deviceRoutes, messageRoutes, serverRoutes, loginRoutes, runRoutes, sourceRoutes, commandRoutes}
+	alisRoutes, segmentedRoutes, streamRoutes, roomRoutes, deviceRoutes, messageRoutes, serverRoutes, loginRoutes, runRoutes, sourceRoutes, forwardRoutes, commandRoutes}
 
 // Serves reports whether a path is the API's: nobody else is to be served there.
 func Serves(path string) bool {
@@ -332,7 +333,7 @@ func statusOf(err error) (int, error) {
 	case errors.Is(err, errFailures):
 		return http.StatusTooManyRequests, err
 	case errors.Is(err, hub.ErrNotFound), errors.Is(err, recording.ErrNotFound), errors.Is(err, errNoRoom), errors.Is(err, errNoSegment),
-		errors.Is(err, errNoConsole), errors.Is(err, hub.ErrNoNote), errors.Is(err, device.ErrNotFound):
+		errors.Is(err, errNoConsole), errors.Is(err, hub.ErrNoNote), errors.Is(err, errNoForward), errors.Is(err, device.ErrNotFound):
 		return http.StatusNotFound, err
 	case errors.Is(err, errUnavailable):
 		return http.StatusServiceUnavailable, err

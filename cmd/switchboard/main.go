@@ -36,6 +36,7 @@ type commands struct {
 	Command  CommandCmd  `cmd:"" help:"Tell a device something, now or when it is there."`
 	Commands CommandsCmd `cmd:"" help:"List what devices are to be told, and what became of it."`
 	Sources  SourcesCmd  `cmd:"" help:"List the sources whose sessions can be opened."`
+	Forwards ForwardsCmd `cmd:"" help:"List where messages of devices go, and how far that is."`
 	Rooms    RoomsCmd    `cmd:"" help:"List rooms, or one room's members."`
 	Say      SayCmd      `cmd:"" help:"Say something to a room."`
 	Play     PlayCmd     `cmd:"" help:"Play a session back in its own time."`
