@@ -9,9 +9,11 @@ export function explain(error: unknown): string {
   if (error.answer) return sourceTrouble(error);
   const known: Record<number, string> = {
     0: w.unreachable,
+    400: w.badRequest,
     401: w.signedOut,
     403: w.forbidden,
     404: w.notFound,
+    409: w.conflict,
     413: w.tooLarge,
     429: w.tooMany,
     503: w.unavailable,
