@@ -5,6 +5,15 @@ import path from 'node:path';
 import { freePort, House } from './house.mjs';
 import { frame, Source } from './source.mjs';
 
+/** Devices that talk in lines; those whose names are of another kind are held. */
+const talking = {
+  frame: [{ type: 'line', max: 160 }],
+  register: { pattern: 'LOGIN:(?P<name>\\w+)', when: 'once', reply: 'OK\n' },
+  heartbeats: [{ pattern: 'PING', reply: 'PONG\n' }],
+  known: ['86*'],
+  unknown: 'hold',
+};
+
 const nmea = (i) => `$GPRMC,${String(120000 + i)},A,2232.10${i % 10},N,11403.2${i % 10},E,0${i % 60}.${i % 10},084.4,211126,,*${(i % 90) + 10}\r\n`;
 
 /** A house in which something goes on: devices, a relay, a room, a terminal, a source; and sessions that have ended in several ways. */
@@ -14,6 +23,10 @@ export async function livelyHouse(t, upstream) {
     { name: 'plant', kinds: { ssh: source.address, telnet: `127.0.0.1:${await freePort()}` } },
     { name: 'archive', kinds: { replay: 'archive.example.net:7001' }, retry: '0s' },
   ];
+  const forwards = [
+    { name: 'web', fleets: ['fleet'], to: `tcp://127.0.0.1:${upstream.address().port}` },
+    { name: 'hook', to: `http://127.0.0.1:${await freePort()}/devices` },
+  ];
   const house = await House.open(
     t,
     {
@@ -22,8 +35,9 @@ export async function livelyHouse(t, upstream) {
       gateway: { service: 'relay', upstream: `tcp://127.0.0.1:${upstream.address().port}` },
       consoles: { service: 'relay', upstream: `tcp://127.0.0.1:${upstream.address().port}`, terminal: '80x24' },
       chat: { service: 'room', room: 'chat' },
+      fleet: { service: 'device', device: talking },
     },
-    { sources },
+    { sources, forwards },
     process.env.SWITCHBOARD_PLAIN,
   );
   house.clients = [];
@@ -46,6 +60,7 @@ export async function livelyHouse(t, upstream) {
   terminal.say('screen\n');
   await terminal.hears('\x1b[0m$ ');
   for (const text of ['早上好', 'good morning', 'the pump of hall 2 is on again']) (await add('chat')).say(text + '\n');
+  await talk(house);
   await echo.hears('世界');
   await relay.hears('answer');
   for (let i = 0; i < 3; i++) {
@@ -60,6 +75,44 @@ export async function livelyHouse(t, upstream) {
   await follow(t, house, 'telnet:7').catch(() => {}); // nobody is there
   source.say('42', frame('i', 'ststus\x7f\x7f\x7f\x7fatus\r\x1b[B\x1b[B\x1b[B\x1bOQ\x03'));
   return house;
+}
+
+/** Has devices come, of which one has been there before, says all kinds of things, and is told something. */
+async function talk(house) {
+  const login = async (name) => {
+    const d = await house.dial('fleet');
+    d.say(`LOGIN:${name}\n`);
+    return d;
+  };
+  const before = await login('860123000000001');
+  await before.hears('OK');
+  before.close();
+  const devices = [];
+  for (let i = 1; i <= 6; i++) devices.push(await login('86012300000000' + i));
+  const away = await login('860123000000007');
+  for (const d of [...devices, away]) await d.hears('OK');
+  away.close();
+  devices.push(await login('stranger'));
+  house.clients.push(...devices);
+  const [first] = devices;
+  first.say('PING\n' + nmea(1) + '温度 41 °C\n');
+  first.say(Buffer.from('78780d01035160808097968800010d0a', 'hex'));
+  first.say('x'.repeat(170) + '\n');
+  for (let i = 2; i < 9; i++) first.say(nmea(i));
+  const token = (await readFile(path.join(house.folder, 'data', 'token'), 'utf8')).trim();
+  const command = async (data, more) => {
+    const asked = await fetch(house.url + '/api/v1/commands', {
+      method: 'POST',
+      headers: { Authorization: 'Bearer ' + token },
+      body: JSON.stringify({ name: '860123000000001', data, ...more }),
+    });
+    if (!asked.ok) throw new Error(`command ${data}: ${await asked.text()}`);
+  };
+  await command('STATUS?\r\n', { ack: { by: 'pattern', pattern: '^STATUS ok' } });
+  await first.hears('STATUS?');
+  first.say('STATUS ok, 3 sensors\n');
+  await command('0d0a', { encoding: 'hex' });
+  await command('REBOOT\n', { when: 'uplink', ttl: '1h' });
 }
 
 /** Opens a session of a source, and follows it. */
@@ -95,6 +148,8 @@ export async function answering(net) {
 export function addresses(house) {
   return {
     live: '/',
+    devices: '/devices',
+    device: '/devices/fleet/860123000000001',
     recordings: '/recordings',
     session: '/sessions/' + house.show.echo.id,
     terminal: '/sessions/' + house.show.terminal.id,
@@ -102,6 +157,7 @@ export function addresses(house) {
     wall: '/wall?q=' + encodeURIComponent('listener:trackers'),
     rooms: '/rooms',
     room: '/rooms/chat',
+    forwards: '/forwards',
     sources: '/sources',
     listeners: '/listeners',
     server: '/server',
@@ -112,6 +168,8 @@ export function addresses(house) {
 export async function settled(page, name) {
   const what = {
     live: () => page.locator('a[href^="/sessions/"]').nth(5),
+    devices: () => page.getByText('held', { exact: true }).or(page.getByText('待确认', { exact: true })).last(),
+    device: () => page.getByText('STATUS ok, 3 sensors').last(),
     recordings: () => page.locator('a[href^="/sessions/"]').nth(1),
     session: () => page.getByRole('log').getByText('860000000000001').first(),
     terminal: () => page.locator('.xterm-rows, .xterm-screen canvas').first(),
@@ -119,6 +177,7 @@ export async function settled(page, name) {
     wall: () => page.getByText('GPRMC').first(),
     rooms: () => page.getByText('chat').first(),
     room: () => page.getByText('good morning').first(),
+    forwards: () => page.getByText('refused').first(),
     sources: () => page.getByRole('link', { name: 'pump-2' }),
     listeners: () => page.getByText('gateway').first(),
     server: () => page.locator('.uplot canvas').first(),

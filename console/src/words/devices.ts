@@ -1,7 +1,7 @@
 export const en = {
   title: 'Devices',
   filter: 'Filter devices',
-  name: 'Name contains',
+  name: 'Name, or a pattern such as 86*1',
   fleet: 'Fleet',
   allFleets: 'All fleets',
   state: 'State',
@@ -62,7 +62,7 @@ export const en = {
 export const zh: typeof en = {
   title: '设备',
   filter: '筛选设备',
-  name: '名称包含',
+  name: '名称，或 86*1 这样的模式',
   fleet: '设备群',
   allFleets: '所有设备群',
   state: '状态',

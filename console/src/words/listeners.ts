@@ -29,6 +29,13 @@ export const en = {
     'too many from one address': ['too many from one address', 'max_per_address is reached; behind a proxy set http.proxies.'],
     'too many new ones from one address': ['too many new ones from one address', 'handshake_rate is reached; behind a proxy set http.proxies.'],
     'unsupported protocol': ['unsupported protocol', 'A client of an older Socket.IO, or one that polls by JSONP.'],
+    'connect rate': ['connecting too often', 'An address connects more often than connect_rate allows.'],
+    'too many unregistered': ['too many without a name', 'An address has too many devices that have not said their name: raise max_unregistered_per_address where many share one.'],
+    'too many devices': ['too many devices', 'max_devices is reached.'],
+    'not known': ['not known', 'Devices whose names are not among those that are known: add them, or have them held.'],
+    'duplicate name': ['duplicate name', 'A device of the name is connected, and duplicate says that the newer one is refused.'],
+    'no certificate': ['no certificate', 'Devices that showed no certificate with a common name, from which their names are to come.'],
+    'no name': ['no name in time', 'Devices that did not say their name within register_timeout: see that frame and register are right for them.'],
   } as Record<string, [string, string]>,
 };
 
@@ -62,5 +69,12 @@ export const zh: typeof en = {
     'too many from one address': ['同一地址连接过多', '已达到 max_per_address；若在代理之后，请设置 http.proxies。'],
     'too many new ones from one address': ['同一地址新连接过多', '已达到 handshake_rate；若在代理之后，请设置 http.proxies。'],
     'unsupported protocol': ['协议不受支持', '客户端的 Socket.IO 版本过旧，或使用 JSONP 轮询。'],
+    'connect rate': ['连接过于频繁', '某个地址的连接频率超过了 connect_rate。'],
+    'too many unregistered': ['未注册设备过多', '某个地址上未注册的设备过多：若多台设备共用一个地址，请调高 max_unregistered_per_address。'],
+    'too many devices': ['设备过多', '已达到 max_devices。'],
+    'not known': ['未登记', '设备名称不在登记范围内：请加入登记，或设为待确认。'],
+    'duplicate name': ['名称重复', '同名设备已连接，而 duplicate 设为拒绝后来者。'],
+    'no certificate': ['没有证书', '设备名称应取自证书，但设备没有出示带通用名的证书。'],
+    'no name': ['未按时注册', '设备未在 register_timeout 内注册：请检查 frame 和 register 是否适用。'],
   },
 };
