@@ -118,10 +118,32 @@ test('devices are listed by name, filtered, admitted, kicked and forgotten', asy
     assert.equal(await page.getByRole('dialog').count(), 0);
   });
 
+  await step('a long list is there to its end, and stays in order while devices come', async () => {
+    const crowd = [];
+    for (let i = 0; i < 260; i++) crowd.push(login(house, `8610${String(2 * i).padStart(4, '0')}`, 'meters'));
+    await Promise.all(crowd);
+    await count('online', 263);
+    const names = () => page.locator('[role=row] .who a').allInnerTexts();
+    for (const until = Date.now() + 60_000; !(await names()).includes('stranger'); ) {
+      assert.ok(Date.now() < until, `the last one is reached: ${await names()}`);
+      await page.keyboard.press('End');
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(done)));
+    }
+    await page.keyboard.press('Home');
+    await link(page, '8604').waitFor();
+    await login(house, '86100001', 'meters');
+    await link(page, '86100001').waitFor();
+    const now = (await names()).filter((n) => n.startsWith('8610'));
+    assert.deepEqual(now, now.toSorted());
+    assert.equal(new Set(now).size, now.length);
+    await page.getByText('264 listed').or(page.getByText('265 listed')).waitFor();
+  });
+
   await step('all of it fits 360 px, and is there in Chinese', async () => {
     const narrow = await openPage(t, browser, { locale: 'zh-CN', viewport: { width: 360, height: 700 } });
     await narrow.goto((await house.run('console')).trim().split(/\s+/).find((w) => w.includes('#code=')));
     await narrow.getByRole('link', { name: '设备' }).click();
+    await narrow.getByRole('combobox', { name: '设备群' }).selectOption('trackers');
     await row(narrow, '8602').getByText('在线', { exact: true }).waitFor();
     await row(narrow, '8604').getByText('离线', { exact: true }).waitFor();
     assert.ok((await narrow.evaluate(() => document.documentElement.scrollWidth)) <= 360);

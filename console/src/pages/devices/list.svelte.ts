@@ -32,6 +32,7 @@ export class Devices {
   private next = '';
   private abort = new AbortController();
   private busy = false;
+  private wantsMore = false; // asked for while something else was
 
   /** Shows what is wanted, from the first on, and so many of it at least. What is there stays until that has come. */
   async load(wanted: Wanted = this.wanted, least = 0): Promise<void> {
@@ -46,6 +47,7 @@ export class Devices {
 
   /** Adds those behind the last one. */
   async more(): Promise<void> {
+    this.wantsMore = this.busy;
     if (this.busy || this.complete || !this.ready) return;
     await this.alone(async (signal) => {
       const after = this.next;
@@ -125,6 +127,7 @@ export class Devices {
       this.trouble = error;
     }
     this.busy = false;
+    if (this.wantsMore && !this.trouble) void this.more();
   }
 
   private async ask(after: string, limit: number, signal: AbortSignal): Promise<DeviceList> {
