@@ -74,6 +74,7 @@ type ListenerStatus struct {
 	Address   string            `json:"address"`
 	Transport string            `json:"transport"`
 	Service   string            `json:"service"`
+	Fleet     string            `json:"fleet,omitempty"` // of devices
 	Record    session.Record    `json:"record"`
 	Since     int64             `json:"since"` // Unix µs
 	Live      int               `json:"live"`
@@ -123,7 +124,7 @@ func (l *Listener) writeLimit() int         { return l.conf.Load().WriteLimit }
 // Status is the listener as lists show it.
 func (l *Listener) Status() ListenerStatus {
 	c := l.config()
-	st := ListenerStatus{Name: c.Name, Address: c.Address, Transport: c.Transport, Service: c.Service, Record: c.Record,
+	st := ListenerStatus{Name: c.Name, Address: c.Address, Transport: c.Transport, Service: c.Service, Fleet: c.Fleet, Record: c.Record,
 		Since: l.since, Live: int(l.live.Load()), Accepted: l.accepted.Load(), Refused: l.refused.Load(),
 		Refusals: map[string]uint64{}}
 	l.mu.Lock()

@@ -29,7 +29,8 @@ var embedded = sync.OnceValue(func() *console {
 })
 
 // pages are where the console's page is: it looks at its address itself.
-var pages = []string{"/{$}", "/recordings", "/sessions/{id}", "/wall", "/rooms", "/rooms/{name}", "/sources", "/listeners", "/server"}
+var pages = []string{"/{$}", "/recordings", "/sessions/{id}", "/wall", "/rooms", "/rooms/{name}", "/devices",
+	"/devices/{fleet}/{name}", "/forwards", "/sources", "/listeners", "/server"}
 
 // ServesConsole reports whether a path is one of the console's, or below one: nobody else is to be served there.
 func ServesConsole(path string) bool {

@@ -36,7 +36,7 @@ func TestThePageIsAtEachOfItsPaths(t *testing.T) {
 	page, err := os.ReadFile("console/index.html")
 	check(t, err)
 	for _, path := range []string{"/", "/?x=1", "/recordings", "/sessions/4tq9m2xk7bfd-n1", "/wall", "/rooms", "/rooms/a%2Fb",
-		"/sources", "/listeners", "/server"} {
+		"/devices", "/devices/hall/86%2F01", "/forwards", "/sources", "/listeners", "/server"} {
 		resp, body := ask(t, "GET", h.base+path)
 		if resp.StatusCode != 200 || body != string(page) || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" ||
 			resp.Header.Get("Cache-Control") != "no-cache" || resp.Header.Get("ETag") == "" {
@@ -196,7 +196,8 @@ func TestTheBuildIsAnotherOneWhenAnyFileIs(t *testing.T) {
 
 func TestTheConsolesPathsAreItsOwn(t *testing.T) {
 	for path, want := range map[string]bool{"/": true, "/recordings": true, "/sessions": true, "/sessions/x/y": true,
-		"/wall": true, "/rooms": true, "/rooms/x": true, "/sources": true, "/listeners": true, "/server": true, "/assets": true,
+		"/wall": true, "/rooms": true, "/rooms/x": true, "/devices": true, "/devices/x/x": true, "/forwards": true, "/sources": true,
+		"/listeners": true, "/server": true, "/assets": true,
 		"/assets/x.js": true, "/favicon.svg": true,
 		"/ws": false, "/socket.io": false, "/socket.io/x": false, "/serverx": false, "/x/rooms": false, "/api/v1": false} {
 		if got := web.ServesConsole(path); got != want {

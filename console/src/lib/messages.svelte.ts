@@ -1,4 +1,4 @@
-import { api, sessionPath } from './api';
+import { api, ApiError, sessionPath } from './api';
 import { fromBase64 } from './bytes';
 import { connection } from './connection.svelte';
 import type { DeviceMessage, DeviceMessages } from './devices';
@@ -84,7 +84,8 @@ export class MessageLog {
     const { signal } = this.abort;
     this.loading = true;
     try {
-      const got = await this.ask(first.talk, first.before > 0 ? { before: first.before.toString() } : {}, signal);
+      const more: Record<string, string> = first.before > 0 ? { before: first.before.toString() } : {};
+      const got = await this.ask(first.talk, more, signal).catch(withoutRecording);
       const items = got.messages.map((m) => itemOf(first.talk, m));
       this.reached(first.talk, got);
       let all = [...(this.first?.talk === first.talk ? [] : [headOf(first.talk)]), ...items, ...this.items];
@@ -104,7 +105,7 @@ export class MessageLog {
   /** Notes what the oldest messages are that were asked for: of this session, or all of it, and then of the one before. */
   private reached(talk: Talk, got: DeviceMessages): void {
     const before = got.messages[0]?.start ?? 0;
-    if (before > 0 && got.messages.length > 0) {
+    if (before > 0 && got.messages.length >= page) {
       this.first = { talk, before };
       return;
     }
@@ -154,7 +155,7 @@ export class MessageLog {
   /** Goes on with another session: with its newest messages. */
   private async begin(talk: Talk, signal: AbortSignal): Promise<void> {
     const got = await this.ask(talk, {}, signal);
-    const whole = (got.messages[0]?.start ?? 0) === 0;
+    const whole = got.messages.length < page;
     const fresh = this.items.length === 0 || !whole; // what lies between is not there: older brings it
     if (fresh) {
       this.items = [];
@@ -186,6 +187,12 @@ export class MessageLog {
     signal.throwIfAborted();
     return got;
   }
+}
+
+/** Of a session that has no recording, or none any more, there is nothing to be shown. */
+function withoutRecording(error: unknown): DeviceMessages {
+  if (error instanceof ApiError && [404, 409].includes(error.status)) return { messages: [] };
+  throw error;
 }
 
 function itemOf(talk: Talk, m: DeviceMessage): Item {
