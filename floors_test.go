@@ -55,7 +55,7 @@ func TestTheFloorsOfTheTestAreThoseOfTheFolders(t *testing.T) {
 	for _, p := range listPackages(t) {
 		found[strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")] = true
 	}
-	for _, name := range []string{"session", "terminal", "transport", "recording", "export", "find", "screen", "foreign", "bus", "index", "auth", "hub", "room",
+	for _, name := range []string{"session", "capture", "terminal", "transport", "recording", "export", "find", "screen", "foreign", "bus", "index", "auth", "hub", "room",
 		"socketio", "socketio/engine", "service/echo", "service/room", "service/relay", "service/sink", "service/shell", "service/ssh", "service/sourceserver", "telnet",
 		"threeend", "web", "",
 		"cmd/switchboard"} {

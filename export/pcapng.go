@@ -2,6 +2,7 @@ package export
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -141,6 +142,10 @@ func mix(id session.ID) uint64 {
 }
 
 func (p *packets) event(e session.Event) {
+	if e.Kind == session.Closed {
+		p.closed(e)
+		return
+	}
 	p.at = max(p.at, e.Time)
 	switch e.Kind {
 	case session.Received:
@@ -161,8 +166,6 @@ func (p *packets) event(e session.Event) {
 	case session.Gap, session.Unsent, session.Upgraded:
 		p.w.Comment((&Lines{}).tale(e))
 		p.gap(e)
-	case session.Closed:
-		p.closed(e.Data)
 	}
 }
 
@@ -189,11 +192,12 @@ func (p *packets) gap(e session.Event) {
 }
 
 // closed ends the connection as it ended. Of a session whose end nobody saw, none is shown.
-func (p *packets) closed(data []byte) {
+func (p *packets) closed(e session.Event) {
 	var end session.End
-	if json.Unmarshal(data, &end) != nil {
+	if json.Unmarshal(e.Data, &end) != nil {
 		return
 	}
+	p.at = max(p.at, cmp.Or(end.Time, e.Time)) // when it happened, not when it was recorded
 	p.over = true
 	p.w.Comment("ended: " + end.Error())
 	if p.tcp == nil {

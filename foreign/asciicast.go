@@ -137,7 +137,7 @@ func toMicros(seconds float64) (int64, error) {
 
 func (c *cast) Header() Header { return c.header }
 
-func (c *cast) End() (int64, *int) { return max(c.clock.at, c.duration), c.exit }
+func (c *cast) End() session.End { return done(max(c.clock.at, c.duration), c.exit) }
 
 func (c *cast) Next() (session.Event, error) {
 	for {

@@ -70,7 +70,7 @@ func lineOf(text []byte, err error) string {
 
 func (c *cast1) Header() Header { return c.header }
 
-func (c *cast1) End() (int64, *int) { return max(c.clock.at, c.duration), nil }
+func (c *cast1) End() session.End { return done(max(c.clock.at, c.duration), nil) }
 
 func (c *cast1) Next() (session.Event, error) {
 	for c.events.More() {

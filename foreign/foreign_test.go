@@ -37,10 +37,10 @@ func told(t testing.TB, text string, f foreign.Format) (string, error) {
 		}
 		out += fmt.Sprintf("%d %s %q\n", e.Time, e.Kind, e.Data)
 	}
-	duration, exit := tape.End()
-	out += fmt.Sprint(duration)
-	if exit != nil {
-		out += fmt.Sprintf(" exit %d", *exit)
+	end := tape.End()
+	out += fmt.Sprint(end.Time)
+	if end.Exit != nil {
+		out += fmt.Sprintf(" exit %d", *end.Exit)
 	}
 	return out, nil
 }
@@ -275,7 +275,7 @@ func FuzzARecordingIsReadOrRefused(f *testing.F) {
 				t.Fatalf("it ends with %v", err)
 			}
 			if tape != nil {
-				if d, _ := tape.End(); d < at && errors.Is(err, io.EOF) {
+				if d := tape.End().Time; d < at && errors.Is(err, io.EOF) {
 					t.Fatalf("it lasts %d, and has an event at %d", d, at)
 				}
 			}

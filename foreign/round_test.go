@@ -43,8 +43,8 @@ func through(t testing.TB, f export.Format, events []session.Event) (foreign.Hea
 	for {
 		e, err := tape.Next()
 		if errors.Is(err, io.EOF) {
-			duration, exit := tape.End()
-			return tape.Header(), got, duration, exit
+			end := tape.End()
+			return tape.Header(), got, end.Time, end.Exit
 		}
 		if err != nil {
 			t.Fatalf("%s: %v", f, err)

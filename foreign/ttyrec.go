@@ -77,7 +77,7 @@ func sizeOf(form *regexp.Regexp, data []byte) (session.Size, bool) {
 
 func (r *ttyrec) Header() Header { return r.header }
 
-func (r *ttyrec) End() (int64, *int) { return r.clock.at, nil }
+func (r *ttyrec) End() session.End { return done(r.clock.at, nil) }
 
 func (r *ttyrec) Next() (session.Event, error) {
 	for r.left == 0 {

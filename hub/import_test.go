@@ -3,6 +3,7 @@ package hub_test
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -55,5 +56,43 @@ func TestAnImportThatIsCancelledOrBrokenIsNotListed(t *testing.T) {
 	}
 	if list, err := n.List(t.Context(), "", index.Filter{}); err != nil || len(list) != 0 {
 		t.Errorf("listed: %+v, %v", list, err)
+	}
+}
+
+func TestOfManyRecordingsAllAreKeptOrNone(t *testing.T) {
+	for name, n := range map[string]*node{"": newNode(t), "pinned": newNodeKeeping(t, hub.Retention{MaxAge: 24 * time.Hour})} {
+		good := func() []tapes.Tape { return []tapes.Tape{tape(t, old), tape(t, old), tape(t, old)} }
+		var wrong *tapes.Error
+		if made, err := n.ImportAll(t.Context(), append(good(), tape(t, old+"\nmore")), hub.ImportAs{}); !errors.As(err, &wrong) || made != nil {
+			t.Errorf("%s: a broken one: %v, %v", name, made, err)
+		}
+		if list, err := n.List(t.Context(), "", index.Filter{}); err != nil || len(list) != 0 {
+			t.Errorf("%s: listed behind a broken one: %+v, %v", name, list, err)
+		}
+		if made, err := n.ImportAll(t.Context(), good(), hub.ImportAs{}); err != nil || len(made) != 3 {
+			t.Errorf("%s: %v, %v", name, made, err)
+		}
+		if list, err := n.List(t.Context(), "", index.Filter{}); err != nil || len(list) != 3 {
+			t.Errorf("%s: listed: %+v, %v", name, list, err)
+		}
+	}
+}
+
+func TestASpoolIsGoneOnceItIsClosed(t *testing.T) {
+	spool, err := newNode(t).Spool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := spool.Write([]byte("x")); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(spool.Name()); err != nil {
+		t.Error(err)
+	}
+	if err := spool.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(spool.Name()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("behind the close: %v", err)
 	}
 }

@@ -38,7 +38,7 @@ func (l *longTape) Next() (session.Event, error) {
 	return e, nil
 }
 
-func (l *longTape) End() (int64, *int) { return longTime, nil }
+func (l *longTape) End() session.End { return session.End{Time: longTime, Cause: session.Done} }
 
 // BenchmarkAScreenOfALongRecording seeks at random in a recording of 10 hours and 1 GB.
 func BenchmarkAScreenOfALongRecording(b *testing.B) {

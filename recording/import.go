@@ -3,6 +3,7 @@ package recording
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/switchboard-relay/switchboard/session"
@@ -62,6 +63,21 @@ func (s *Store) Import(im Import) (sum session.Summary, err error) {
 	}
 	return sum, nil
 }
+
+// Spool is a file for what an import cannot hold in memory. Close removes it; what a crash leaves is removed at the next Open.
+type Spool struct{ *os.File }
+
+// Spool makes an empty one. The caller closes it.
+func (s *Store) Spool() (*Spool, error) {
+	f, err := os.CreateTemp(s.journalDir(), "spool-*"+importExt)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, mend(err))
+	}
+	return &Spool{f}, nil
+}
+
+// Close removes the file.
+func (s *Spool) Close() error { return errors.Join(s.File.Close(), unlink(s.Name())) }
 
 // enterImport counts an import, for which Close waits. The caller counts it off.
 func (s *Store) enterImport() error {

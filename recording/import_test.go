@@ -280,3 +280,22 @@ func TestALongSessionOfWhichLittleWasSaidHasFewChunks(t *testing.T) {
 	}
 	eventsOf(t, s, sum)
 }
+
+func TestDatagramsThatAreImportedStayWhole(t *testing.T) {
+	s := openStore(t, Options{})
+	info := elsewhere(someday)
+	info.Transport = "udp"
+	var events []session.Event
+	for i := range 40 {
+		events = append(events, session.Event{Kind: session.Received, Time: someday, Data: bytes.Repeat([]byte{byte(i)}, 1+i*1600)})
+	}
+	sum, err := s.Import(Import{Info: info, Fill: filling(events, session.End{Time: someday, Cause: session.Done})})
+	if err != nil || sum.ReceivedEvents != 40 {
+		t.Fatalf("got %+v, %v; want 40 datagrams", sum, err)
+	}
+	for i, e := range eventsOf(t, s, sum)[1:41] {
+		if !bytes.Equal(e.Data, events[i].Data) {
+			t.Errorf("datagram %d has %d bytes; want %d", i, len(e.Data), len(events[i].Data))
+		}
+	}
+}

@@ -70,7 +70,7 @@ func (w *importer) add(k session.Kind, at int64, data []byte) error {
 			w.put(k, at, data)
 			return nil
 		}
-		if !divisible(k) {
+		if !w.divisible(k, len(data)) {
 			return fmt.Errorf("an event of kind %s has %d bytes: at most %d", k, len(data), free)
 		}
 		w.put(k, at, data[:free])
@@ -86,15 +86,17 @@ func (w *importer) makeRoom(k session.Kind, at int64, n int) error {
 	}
 	longest := max(w.store.opt.ChunkAge.Microseconds(), (c.t0-w.info.Start)/importShare)
 	room := importChunk - c.n - eventHeader
-	enough := n <= room || divisible(k) && room >= importPiece
+	enough := n <= room || w.divisible(k, n) && room >= importPiece
 	if enough && at-c.t0 < min(longest, importSpan.Microseconds()) {
 		return nil
 	}
 	return w.write()
 }
 
-// divisible reports whether more than one event may hold what one would.
-func divisible(k session.Kind) bool { return k == session.Received || k == session.Sent }
+// divisible reports whether more than one event may hold what one of n bytes would: of a message, only if none could.
+func (w *importer) divisible(k session.Kind, n int) bool {
+	return (k == session.Received || k == session.Sent) && (!w.info.Datagrams() || n > importChunk-eventHeader)
+}
 
 // put appends an event to the open chunk.
 func (w *importer) put(k session.Kind, at int64, data []byte) {

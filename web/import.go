@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -17,6 +18,7 @@ import (
 	"github.com/switchboard-relay/switchboard/foreign"
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/recording"
+	"github.com/switchboard-relay/switchboard/session"
 )
 
 const (
@@ -44,36 +46,43 @@ func (s *server) maxBodyOf(r *http.Request) int64 {
 	return maxBody
 }
 
-var importKeys = map[string]bool{"format": true, "listener": true, "name": true, "file": true, "ended": true}
+var importKeys = map[string]bool{"format": true, "listener": true, "name": true, "file": true, "ended": true, "port": true}
 
-func parseImport(q url.Values, now time.Time) (f foreign.Format, as hub.ImportAs, err error) {
+func parseImport(q url.Values, now time.Time) (opt foreign.Options, as hub.ImportAs, err error) {
 	for key := range q {
 		if !importKeys[key] {
-			return f, as, bad("no parameter is called %q: use format, listener, name, file, ended", key)
+			return opt, as, bad("no parameter is called %q: use format, listener, name, file, ended, port", key)
 		}
 		if text := q.Get(key); len(text) > maxImportText || !utf8.ValidString(text) {
-			return f, as, bad("%s: must be UTF-8 of at most %d bytes", key, maxImportText)
+			return opt, as, bad("%s: must be UTF-8 of at most %d bytes", key, maxImportText)
 		}
 	}
-	if f, err = foreign.ParseFormat(q.Get("format")); err != nil {
-		return f, as, badRequest{err}
+	if opt.Format, err = foreign.ParseFormat(q.Get("format")); err != nil {
+		return opt, as, badRequest{err}
+	}
+	if text := q.Get("port"); text != "" {
+		port, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || port == 0 {
+			return opt, as, bad("port %q: must be from 1 to 65535", text)
+		}
+		opt.Port = uint16(port)
 	}
 	as = hub.ImportAs{Listener: q.Get("listener"), Name: q.Get("name"), File: q.Get("file")}
 	if strings.Trim(as.Listener, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" ||
 		len(as.Listener) > 64 {
-		return f, as, bad("listener %q: only letters, digits, - and _ are allowed, 64 at most", as.Listener)
+		return opt, as, bad("listener %q: only letters, digits, - and _ are allowed, 64 at most", as.Listener)
 	}
 	as.Ended, err = moment(q.Get("ended"), now)
 	if err == nil && as.Ended < 0 {
 		err = bad("ended %q: must not lie before 1970", q.Get("ended"))
 	}
-	return f, as, err
+	return opt, as, err
 }
 
-// importOne makes a recording of the body, which another program wrote. asciinema's sends it as a file of a form, and is told where
-// to look at it.
+// importOne makes a recording of the body, which another program wrote, or many if it is a capture. asciinema's sends it as a file of
+// a form, and is told where to look at it.
 func (s *server) importOne(w http.ResponseWriter, r *http.Request) error {
-	format, as, err := parseImport(r.URL.Query(), time.Now())
+	opt, as, err := parseImport(r.URL.Query(), time.Now())
 	if err != nil {
 		return err
 	}
@@ -92,15 +101,26 @@ func (s *server) importOne(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	tape, err := foreign.Open(file, format)
+	var spool *recording.Spool
+	opt.Spool = func() (_ foreign.Spool, err error) {
+		spool, err = s.Hub.Spool()
+		return spool, err
+	}
+	all, err := foreign.OpenAll(file, opt)
+	if spool != nil {
+		defer spool.Close()
+	}
 	if err != nil {
 		return importFailed(body, err)
 	}
-	sum, err := s.Hub.Import(r.Context(), tape, as)
+	if all.Format == foreign.Capture {
+		return s.importCapture(w, r, all, as, body.n)
+	}
+	sum, err := s.Hub.Import(r.Context(), all.Tapes[0], as)
 	if err != nil {
 		return importFailed(body, err)
 	}
-	s.Logger.Info("imported", "session", sum.ID, "by", who(r).Name, "format", tape.Header().Format, "bytes", body.n)
+	s.Logger.Info("imported", "session", sum.ID, "by", who(r).Name, "format", all.Format, "bytes", body.n)
 	if !isForm {
 		writeJSON(w, http.StatusCreated, sum)
 		return nil
@@ -108,6 +128,27 @@ func (s *server) importOne(w http.ResponseWriter, r *http.Request) error {
 	url := s.address(r) + "/sessions/" + string(sum.ID)
 	w.Header().Set("Location", url)
 	writeJSON(w, http.StatusCreated, map[string]any{"id": sum.ID, "url": url, "message": "Look at it at " + url})
+	return nil
+}
+
+// imported is the answer to a capture.
+type imported struct {
+	Sessions []session.Summary `json:"sessions"`
+	Packets  uint64            `json:"packets"`
+	Ignored  uint64            `json:"ignored"` // of them: of no conversation
+}
+
+// importCapture makes a recording of each conversation, or none if one fails.
+func (s *server) importCapture(w http.ResponseWriter, r *http.Request, all *foreign.Recordings, as hub.ImportAs, size int64) error {
+	made, err := s.Hub.ImportAll(r.Context(), all.Tapes, as)
+	if errors.Is(err, recording.ErrClosed) {
+		return fmt.Errorf("%w: %w", errUnavailable, err)
+	}
+	if err != nil {
+		return err
+	}
+	s.Logger.Info("imported", "sessions", len(made), "by", who(r).Name, "format", all.Format, "bytes", size)
+	writeJSON(w, http.StatusCreated, imported{made, all.Packets, all.Ignored})
 	return nil
 }
 

@@ -88,7 +88,7 @@ func TestWhatCannotBeImportedIsRefusedAndLeavesNothing(t *testing.T) {
 	h.refused("vera", "POST", path, demo, http.StatusForbidden, "operator")
 	h.refused("", "POST", path, demo, http.StatusUnauthorized, "token")
 	h.refused("otto", "GET", path, "", http.StatusMethodNotAllowed, "POST")
-	for query, says := range map[string]string{"?x=1": "no parameter is called", "?format=gif": "asciicast or ttyrec",
+	for query, says := range map[string]string{"?x=1": "no parameter is called", "?format=gif": "asciicast, ttyrec or pcap",
 		"?listener=a/b": "only letters", "?ended=noon": "2006-01-02", "?ended=1969-01-01T00:00:00Z": "before 1970",
 		"?name=" + strings.Repeat("n", 300): "at most 256", "?file=%ff": "UTF-8", "?ended=2001-01-01T00:00:00Z&format=ttyrec": "frame 1"} {
 		h.refused("otto", "POST", path+query, demo, http.StatusBadRequest, says)

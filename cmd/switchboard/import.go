@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/session"
@@ -17,7 +18,8 @@ import (
 // ImportCmd makes recordings of files that other programs wrote.
 type ImportCmd struct {
 	serverFlags
-	Format   string   `short:"f" enum:"auto,asciicast,ttyrec" default:"auto" help:"${enum}."`
+	Format   string   `short:"f" enum:"auto,asciicast,ttyrec,pcap,pcapng" default:"auto" help:"${enum}."`
+	Port     uint16   `placeholder:"N" help:"Of a capture, only the conversations with this port at either end."`
 	Listener string   `placeholder:"NAME" help:"The listener under which they are listed; import unless told."`
 	Files    []string `arg:"" name:"file" help:"A file, or - for the standard input."`
 }
@@ -30,7 +32,7 @@ func (c *ImportCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	failed := 0
 	for _, name := range c.Files {
-		sum, err := c.one(ctx, std, server, name)
+		made, err := c.one(ctx, std, server, name)
 		if err != nil && ctx.Err() != nil {
 			return err
 		}
@@ -39,11 +41,7 @@ func (c *ImportCmd) Run(ctx context.Context, std *stdio) error {
 			std.note("%s: %s", printable(name), printable(oneLine(err)))
 			continue
 		}
-		pinned := ""
-		if sum.Pinned {
-			pinned = ", pinned: retention would remove what ended so long ago"
-		}
-		if _, err := fmt.Fprintf(std.out, "%s imported from %s%s\n", sum.ID, printable(name), pinned); err != nil {
+		if err := made.tell(std, name); err != nil {
 			return err
 		}
 	}
@@ -53,8 +51,42 @@ func (c *ImportCmd) Run(ctx context.Context, std *stdio) error {
 	return nil
 }
 
-func (c *ImportCmd) one(ctx context.Context, std *stdio, server *client, name string) (sum session.Summary, err error) {
+// imported is what became of a file: a session, or of a capture all that were in it.
+type imported struct {
+	session.Summary
+	Sessions []session.Summary `json:"sessions"`
+	Packets  uint64            `json:"packets"`
+	Ignored  uint64            `json:"ignored"`
+}
+
+func (m *imported) tell(std *stdio, name string) error {
+	made := m.Sessions
+	if made == nil {
+		made = []session.Summary{m.Summary}
+	}
+	for _, sum := range made {
+		about := ""
+		if m.Sessions != nil {
+			about = fmt.Sprintf(": %s, %s to %s", sum.Transport, sum.Remote, sum.Local)
+		}
+		if sum.Pinned {
+			about += ", pinned: retention would remove what ended so long ago"
+		}
+		if _, err := fmt.Fprintf(std.out, "%s imported from %s%s\n", sum.ID, printable(name), about); err != nil {
+			return err
+		}
+	}
+	if m.Ignored > 0 {
+		std.note("%s: %d of its %d packets are of no conversation that was taken", printable(name), m.Ignored, m.Packets)
+	}
+	return nil
+}
+
+func (c *ImportCmd) one(ctx context.Context, std *stdio, server *client, name string) (made imported, err error) {
 	query := url.Values{}
+	if c.Port != 0 {
+		query.Set("port", strconv.Itoa(int(c.Port)))
+	}
 	if c.Format != "auto" {
 		query.Set("format", c.Format)
 	}
@@ -65,15 +97,15 @@ func (c *ImportCmd) one(ctx context.Context, std *stdio, server *client, name st
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return sum, err
+			return made, err
 		}
 		defer f.Close()
 		about, err := f.Stat()
 		if err != nil {
-			return sum, err
+			return made, err
 		}
 		if !about.Mode().IsRegular() {
-			return sum, fmt.Errorf("it is no file: give a recording, or - for the standard input")
+			return made, fmt.Errorf("it is no file: give a recording, or - for the standard input")
 		}
 		in, size = f, about.Size()
 		query.Set("file", filepath.Base(name))
@@ -81,13 +113,13 @@ func (c *ImportCmd) one(ctx context.Context, std *stdio, server *client, name st
 	}
 	body, err := server.upload(ctx, "/api/v1/recordings", query, in, size)
 	if err != nil {
-		return sum, err
+		return made, err
 	}
 	defer body.Close()
-	if err := json.NewDecoder(body).Decode(&sum); err != nil {
-		return sum, fmt.Errorf("%s is not a Switchboard server, or the connection to it broke: %w", server.base, err)
+	if err := json.NewDecoder(body).Decode(&made); err != nil {
+		return made, fmt.Errorf("%s is not a Switchboard server, or the connection to it broke: %w", server.base, err)
 	}
-	return sum, nil
+	return made, nil
 }
 
 // upload sends a body of any length, of a size that is not known if it is negative. The caller closes the answer.

@@ -64,7 +64,7 @@ func (f fileAct) once(ctx context.Context, s *heldSession) error {
 	for {
 		e, err := tape.Next()
 		if errors.Is(err, io.EOF) {
-			duration, _ := tape.End()
+			duration := tape.End().Time
 			pause(ctx, s, time.Until(began.Add(time.Duration(duration)*time.Microsecond)))
 			return nil
 		}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/hex"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestASessionGoesToWiresharkAndComesBack(t *testing.T) {
+	tshark := tool(t, "tshark")
+	s := open(t)
+	id := s.spoken("one\r\n", "two\x00\xff\r\n")
+	path := filepath.Join(t.TempDir(), "session.pcapng")
+	s.do("export", id.Short(), "--format", "pcapng", "-o", path)
+	out, err := exec.Command(tshark, "-n", "-r", path, "-q", "-z", "follow,tcp,raw,0").Output()
+	client, server := "", ""
+	for _, line := range strings.Split(string(out), "\n") {
+		if data, err := hex.DecodeString(strings.TrimSpace(line)); err == nil && strings.HasPrefix(line, "\t") {
+			server += string(data)
+		} else if err == nil {
+			client += string(data)
+		}
+	}
+	if err != nil || client != "one\r\ntwo\x00\xff\r\n" || server != "Hello\none\r\ntwo\x00\xff\r\n" {
+		t.Errorf("Wireshark sees %q and %q, %v", client, server, err)
+	}
+	back, rest, _ := strings.Cut(s.do("import", path), " ")
+	sum, was := s.summary(back), s.summary(string(id))
+	if !strings.HasPrefix(rest, "imported from "+path+": tcp, "+was.Remote+" to 127.0.0.1:") {
+		t.Errorf("import says %q", rest)
+	}
+	if sum.Totals != was.Totals || sum.Start != was.Start || sum.End != was.End || sum.Remote != was.Remote || sum.Cause != was.Cause {
+		t.Errorf("came back as %+v; want %+v", sum, was)
+	}
+	for _, direction := range []string{"received", "sent"} {
+		if got, want := s.do("export", back, "--direction", direction), s.do("export", string(id), "--direction", direction); got != want {
+			t.Errorf("%s: got %q; want %q", direction, got, want)
+		}
+	}
+}
+
+func TestDatagramsGoToWiresharkAndComeBack(t *testing.T) {
+	s := open(t)
+	c := s.dial("sensors", "")
+	for _, data := range []string{"ping", "", strings.Repeat("x", 65_507)} {
+		if _, err := c.Write([]byte(data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := s.await(1)[0].ID
+	for s.summary(string(id)).ReceivedEvents < 3 {
+	}
+	path := filepath.Join(t.TempDir(), "session.pcapng")
+	s.do("export", string(id), "-f", "pcapng", "-o", path)
+	back, _, _ := strings.Cut(s.do("import", path), " ")
+	if sum := s.summary(back); sum.Transport != "udp" || sum.ReceivedEvents != 3 || sum.ReceivedBytes != 65_511 || sum.Remote != c.LocalAddr().String() {
+		t.Errorf("came back as %+v", sum)
+	}
+}
+
+func TestEachFileOfManyConversationsIsToldWithAllOfThem(t *testing.T) {
+	s := open(t)
+	out := s.do("import", "../../capture/testdata/modbusSmall.pcap", "--port", "502", "--listener", "plant")
+	if n := strings.Count(out, " imported from ../../capture/testdata/modbusSmall.pcap: tcp, 118.189.96.132:"); n != 16 {
+		t.Errorf("got %d sessions:\n%s", n, out)
+	}
+	list := s.list("--listener", "plant")
+	if len(list) != 16 || list[15].Local != "118.189.96.132:502" {
+		t.Errorf("listed: %+v", list)
+	}
+	code, _, said := runOnce(t, s.with("import", file(t, "cut.pcap", "\xd4\xc3\xb2\xa1"))...)
+	if code != exitFailed || !strings.Contains(said, "cut.pcap: ") || !strings.Contains(said, "the file ends within it") {
+		t.Errorf("got exit code %d, %q", code, said)
+	}
+}
