@@ -251,7 +251,7 @@ func TestADeviceThatReadsNothingKeepsNoOtherFromItsCommands(t *testing.T) {
 	stuck := tracker(t, sb, "trackers", "stuck")
 	stuck.(*net.TCPConn).SetReadBuffer(4 << 10)
 	data, _ := json.Marshal(strings.Repeat("x", 60<<10))
-	for range 200 {
+	for range 120 {
 		order(t, sb, fmt.Sprintf(`{"name":"stuck","data":%s}`, data))
 	}
 	for i := range 20 {

@@ -81,7 +81,7 @@ func TestHelpIsForEveryCommand(t *testing.T) {
 	if code != exitOK || !strings.Contains(out, "Usage: switchboard") {
 		t.Errorf("no arguments: got exit code %d, %q", code, out)
 	}
-	names := "serve check config console ls watch kick send rooms say play find export import note notes pin unpin rm connect " +
+	names := "serve check config console ls watch kick send rooms say play find export import note notes pin unpin rm connect command commands " +
 		"verify version"
 	for _, name := range strings.Fields(names) {
 		code, help, said := runOnce(t, name, "--help")
