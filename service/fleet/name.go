@@ -22,7 +22,7 @@ func (v *visit) identify(m *frame.Message) error {
 			problem = fmt.Sprintf("the name %q, and it has one already", m.Name)
 		}
 		if problem == "" {
-			return v.register(m.Name)
+			return v.registerAt(m.Name, m.Start)
 		}
 		if !v.noted {
 			v.noted = true
@@ -42,8 +42,15 @@ func (v *visit) registrationOver() bool {
 }
 
 // register makes the visit the device of a name, and ends those that this replaces; v.work is held.
-func (v *visit) register(name string) error {
-	replaced, state, err := v.svc.fleet.claim(v, name)
+func (v *visit) register(name string) error { return v.registerAt(name, -1) }
+
+// registerAt is register by a message that begins at an offset: the bytes before it were not that device's.
+func (v *visit) registerAt(name string, start int64) error {
+	before := v.tally()
+	if start >= 0 {
+		before.received = uint64(start)
+	}
+	replaced, state, err := v.svc.fleet.claim(v, name, before)
 	if err != nil {
 		return v.refuse(err)
 	}
@@ -77,7 +84,7 @@ func (v *visit) overdue() error {
 	case Reject:
 		return v.refuse(errNameless(v.svc.conf.RegisterTimeout))
 	case Hold:
-		_, _, err := v.svc.fleet.claim(v, device.Unknown)
+		_, _, err := v.svc.fleet.claim(v, device.Unknown, v.tally())
 		v.called = device.Unknown
 		return err
 	}
@@ -88,8 +95,8 @@ func (v *visit) overdue() error {
 }
 
 // claim decides, once, who has a name now. The visits that come back are to be ended: they do not count any more.
-func (f *fleet) claim(v *visit, name string) (replaced []*visit, as state, err error) {
-	now := v.tally()
+// What the visit had counted before is that of the device that it was until then, if it was any.
+func (f *fleet) claim(v *visit, name string, before tally) (replaced []*visit, as state, err error) {
 	conf := &v.svc.conf
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,7 +132,7 @@ func (f *fleet) claim(v *visit, name string) (replaced []*visit, as state, err e
 		f.detach(old, gone)
 	}
 	f.replaced.Add(uint64(len(replaced)))
-	f.attach(v, name, as, now)
+	f.attach(v, name, as, before)
 	return replaced, as, nil
 }
 

@@ -183,11 +183,12 @@ func (f *feeding) done() {
 // heard takes one message; v.work is held.
 func (f *feeding) heard(m *frame.Message) error {
 	v := f.visit
-	v.count(m)
 	if m.Kind != frame.Junk {
 		v.spoken = true
 	}
-	if err := v.identify(m); err != nil {
+	err := v.identify(m)
+	v.count(m) // behind that: a registration is the first message of the device that it names
+	if err != nil {
 		return err
 	}
 	if len(m.Reply) > 0 {
