@@ -39,9 +39,11 @@ func (c *betweenCutter) cut(p []byte, w *work) int {
 			return w.more(2 * from)
 		}
 	}
-	i := c.find(p, from, w)
+	i, scanned := c.find(p, from, w)
 	if i < 0 {
-		return w.tooLong(p, c.limit)
+		n := w.tooLong(p, c.limit)
+		w.scan = scanned
+		return n
 	}
 	if c.restarts && !c.shared {
 		if bytes.Contains(p[from:i], c.start) {
@@ -61,36 +63,38 @@ func (c *betweenCutter) cut(p []byte, w *work) int {
 	return n
 }
 
-// find finds the end, or -1.
-func (c *betweenCutter) find(p []byte, from int, w *work) int {
+// find finds the end, or tells with -1 how far it has looked.
+func (c *betweenCutter) find(p []byte, from int, w *work) (end, scanned int) {
 	p = p[:min(len(p), c.limit)]
 	if !c.hides {
 		from = max(from, w.scan-len(c.end)+1)
-		i := -1
 		if from < len(p) {
-			i = bytes.Index(p[from:], c.end)
+			if i := bytes.Index(p[from:], c.end); i >= 0 {
+				return from + i, 0
+			}
 		}
-		if i < 0 {
-			return -1
-		}
-		return from + i
+		return -1, len(p)
 	}
-	for i := from; i < len(p); {
+	i := max(from, w.scan)
+	for i < len(p) {
 		if c.mark[p[i]] {
 			if e := c.escapeAt(p[i:]); e != nil {
 				i += len(e.wire)
 				continue
 			}
 			if !w.final && len(p) < c.limit && c.mayEscape(p[i:]) {
-				return -1
+				return -1, i
 			}
 		}
-		if bytes.HasPrefix(p[i:], c.end) {
-			return i
+		switch startsWith(p[i:], c.end) {
+		case yes:
+			return i, 0
+		case unsure:
+			return -1, i
 		}
 		i++
 	}
-	return -1
+	return -1, i
 }
 
 func (c *betweenCutter) escapeAt(p []byte) *escape {

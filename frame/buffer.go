@@ -39,7 +39,7 @@ func (b *buffer) free() {
 // with is the buffer, or another in its place, with p behind its bytes.
 func (b *buffer) with(p []byte) *buffer {
 	if n := len(b.b) + len(p); n > cap(b.b) {
-		larger := takeBuffer(max(n, min(2*cap(b.b), 1<<20)))
+		larger := takeBuffer(max(n, cap(b.b)+cap(b.b)/2))
 		larger.b = append(larger.b, b.b...)
 		b.free()
 		b = larger

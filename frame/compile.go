@@ -175,6 +175,9 @@ func (c *compiler) framer(s *FramerSpec) framer {
 			c.wrong("preset", "%q is unknown: write one of %s", s.Preset, strings.Join(Presets(), ", "))
 			return f
 		}
+		if p.max > 0 && s.Max <= 0 {
+			limit = p.max
+		}
 		f = p.make(limit)
 		f.name = p.name
 		if h, found := f.cutter.(h02Cutter); found && s.Size != 0 {

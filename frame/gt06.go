@@ -71,10 +71,10 @@ func (c gt06Cutter) cut(p []byte, w *work) int {
 	return w.message(p, n)
 }
 
-// sound reports whether the check sum of a message is right.
+// sound reports whether the check sum of a message, and its end, are right.
 func (gt06Cutter) sound(p []byte) bool {
 	n := len(p)
-	return crcX25(p[2:n-4]) == binary.BigEndian.Uint16(p[n-4:])
+	return p[n-2] == '\r' && p[n-1] == '\n' && crcX25(p[2:n-4]) == binary.BigEndian.Uint16(p[n-4:])
 }
 
 // fallback ends a message, whose length is wrong, at the first 0d0a: of devices that count in another way there are many. If a
@@ -92,14 +92,31 @@ func (c gt06Cutter) fallback(p []byte, w *work) int {
 		return w.more(len(p) + 1)
 	}
 	n := i + 4
-	w.m.Flags |= BadLength
-	for j := 2; j+12 <= n; j++ {
-		if c.begins(p[j:n]) == yes {
-			if _, size := c.header(p[j:]); j+size == n && c.sound(p[j:n]) {
-				return w.message(p, j)
+	for j := 2; j < n; j++ {
+		if c.begins(p[j:]) != yes { // what is there ends with 0d0a: no beginning
+			continue
+		}
+		if j+5 > len(p) {
+			if w.final {
+				break
 			}
+			return w.more(j + 5)
+		}
+		at, size := c.header(p[j:])
+		if size < at+7 || j+size > maxJunk {
+			continue
+		}
+		if j+size > len(p) {
+			if w.final {
+				continue
+			}
+			return w.more(j + size)
+		}
+		if c.sound(p[j : j+size]) {
+			return w.flagged(p, j, BadLength)
 		}
 	}
+	w.m.Flags |= BadLength
 	if at, _ := c.header(p); n >= at+3 {
 		c.know(p[:n], at, w)
 	}

@@ -48,7 +48,23 @@ func (c h02Cutter) cut(p []byte, w *work) int {
 	case '\r', '\n':
 		return w.junk(p, 1)
 	}
-	return w.seek(p, c.begins)
+	return w.seek(p, c.likely)
+}
+
+// likely is begins for the midst of junk: binary messages have digits of BCD, of an id and then of a time and a date.
+func (c h02Cutter) likely(p []byte) answer {
+	if is := c.begins(p); is != yes || p[0] == '*' {
+		return is
+	}
+	for i, most := range [...]byte{0x99, 0x99, 0x99, 0x99, 0x99, 0x23, 0x59, 0x59, 0x31, 0x12, 0x99} {
+		if i+1 == len(p) {
+			return unsure
+		}
+		if b := p[i+1]; b > most || b&15 > 9 {
+			return no
+		}
+	}
+	return yes
 }
 
 // text tells what a message of text is: HQ,ID,TYPE and more.

@@ -19,7 +19,8 @@ func (modbusTCPCutter) begins(p []byte) answer {
 	if len(p) < 8 {
 		return unsure
 	}
-	if n := binary.BigEndian.Uint16(p[4:]); n < 2 || n > modbusTCPMax-6 || p[7] == 0 || p[7] == 0x80 {
+	n, function := binary.BigEndian.Uint16(p[4:]), p[7]
+	if n < 2 || n > modbusTCPMax-6 || function == 0 || function >= 0x80 && n != 3 {
 		return no
 	}
 	return yes

@@ -5,25 +5,27 @@ import "slices"
 // preset makes the framer of a protocol.
 type preset struct {
 	name string
+	max  int // bytes of a message, unless the spec says otherwise; 0: as of framers
 	make func(limit int) framer
 }
 
-// presets are the protocols that are known, in the order in which lists show them.
+// presets are the protocols that are known, in the order in which lists show them. Their messages are short: a length that lies
+// then holds up little.
 var presets = []preset{
-	{"etung", func(int) framer {
+	{"etung", 0, func(int) framer {
 		return framer{cutter: rawCutter{}, pieces: true, first: etungStart,
 			rules: []rule{{find: findETUNG, first: oneByte('E'), limit: maxRegistration}}}
 	}},
-	{"gt06", func(limit int) framer { return framer{cutter: gt06Cutter{limit}} }},
-	{"jt808", func(limit int) framer { return framer{cutter: jt808Cutter{limit}} }},
-	{"h02", func(limit int) framer { return framer{cutter: h02Cutter{h02Short, limit}} }},
-	{"tk103", func(limit int) framer { return framer{cutter: makeTK103(limit)} }},
-	{"gps103", func(limit int) framer { return framer{cutter: gps103Cutter{limit}} }},
-	{"teltonika", func(limit int) framer { return framer{cutter: teltonikaCutter{limit}} }},
-	{"modbus-tcp", func(int) framer { return framer{cutter: modbusTCPCutter{}} }},
-	{"modbus-rtu", func(int) framer { return framer{cutter: modbusRTUCutter{}, gap: modbusGap} }},
-	{"tpkt", func(limit int) framer { return framer{cutter: tpktCutter{limit}} }},
-	{"usr-dtu", makeDTU},
+	{"gt06", 8 << 10, func(limit int) framer { return framer{cutter: gt06Cutter{limit}} }},
+	{"jt808", 8 << 10, func(limit int) framer { return framer{cutter: jt808Cutter{limit}} }},
+	{"h02", 4 << 10, func(limit int) framer { return framer{cutter: h02Cutter{h02Short, limit}} }},
+	{"tk103", 4 << 10, func(limit int) framer { return framer{cutter: makeTK103(limit)} }},
+	{"gps103", 4 << 10, func(limit int) framer { return framer{cutter: gps103Cutter{limit}} }},
+	{"teltonika", 8 << 10, func(limit int) framer { return framer{cutter: teltonikaCutter{limit}} }},
+	{"modbus-tcp", 0, func(int) framer { return framer{cutter: modbusTCPCutter{}} }},
+	{"modbus-rtu", 0, func(int) framer { return framer{cutter: modbusRTUCutter{}, gap: modbusGap} }},
+	{"tpkt", 8 << 10, func(limit int) framer { return framer{cutter: tpktCutter{limit}} }},
+	{"usr-dtu", 0, makeDTU},
 }
 
 // Presets are the names of all presets.

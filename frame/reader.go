@@ -72,8 +72,9 @@ func (r *Reader) feed(w *work, p []byte, at int64, each func(m *Message) error) 
 			return err
 		}
 	}
-	r.newest, w.at = at, at
+	r.newest, w.at, w.base = at, at, 0
 	if r.datagrams {
+		w.base = r.offset
 		return r.all(w, p, each)
 	}
 	if r.held != nil {
@@ -212,7 +213,7 @@ func (r *Reader) Close(each func(m *Message) error) error {
 
 // finish makes messages of all that is held.
 func (r *Reader) finish(w *work, each func(m *Message) error) error {
-	w.at = r.newest
+	w.at, w.base = r.newest, 0
 	held := r.held
 	r.held, r.need, r.scan = nil, 0, 0
 	err := r.all(w, held.b, each)
@@ -243,7 +244,7 @@ func (r *Reader) next(w *work, p []byte, scan int) int {
 	w.m = Message{}
 	w.name, w.content = nil, nil
 	w.scan, w.need = scan, len(p)+1
-	w.offset, w.serial = r.offset, r.serial
+	w.offset, w.serial = r.offset-w.base, r.serial
 	if r.framer == 0 && !r.choose(w, p) {
 		return 0
 	}

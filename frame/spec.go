@@ -3,7 +3,7 @@ package frame
 // Spec says how a listener's bytes are cut, and how devices say who they are. It is part of the configuration, and, as
 // JSON, of each session's record, so that a recording reads the same for ever.
 type Spec struct {
-	// Framers in order: the first whose First fits the connection's first bytes cuts all of it. One at least.
+	// Framers in order: the first whose First fits the connection's first bytes cuts all of it, and the last if none does. One at least.
 	Framers FramerSpecs `yaml:"framers" json:"framers"`
 	// Register is how names are found in messages, besides what presets know; nil: only that.
 	Register *RegisterSpec `yaml:"register" json:"register,omitempty"`
@@ -15,8 +15,8 @@ type Spec struct {
 type FramerSpec struct {
 	Preset string `yaml:"preset" json:"preset,omitempty"` // etung, gt06, jt808, h02, tk103, gps103, teltonika, modbus-tcp, modbus-rtu, tpkt, usr-dtu
 	Type   string `yaml:"type" json:"type,omitempty"`     // raw, line, delimiters, between, fixed, length, gap
-	First  string `yaml:"first" json:"first,omitempty"`   // what the first bytes must be, as bytes are written below; default: the preset's, or any
-	Max    int    `yaml:"max" json:"max,omitempty"`       // bytes of a message; default 64 KiB, at most 16 MiB
+	First  string `yaml:"first" json:"first,omitempty"`   // what the first bytes must be, as bytes are written below; default: as its messages begin
+	Max    int    `yaml:"max" json:"max,omitempty"`       // bytes of a message; default the preset's, or 64 KiB; at most 16 MiB
 
 	Delimiters []string `yaml:"delimiters" json:"delimiters,omitempty"` // delimiters: the earliest counts, and of those at one place the first listed
 	Keep       bool     `yaml:"keep" json:"keep,omitempty"`             // line, delimiters, between: leave them in Data
@@ -25,7 +25,7 @@ type FramerSpec struct {
 	End    string            `yaml:"end" json:"end,omitempty"`       // between
 	Escape map[string]string `yaml:"escape" json:"escape,omitempty"` // between: what stands for what, within a message
 
-	Size int `yaml:"size" json:"size,omitempty"` // fixed
+	Size int `yaml:"size" json:"size,omitempty"` // fixed; h02: how long binary messages that begin with "$" are, 32 (default) or 45
 
 	Offset int    `yaml:"offset" json:"offset,omitempty"` // length: where the field is
 	Width  int    `yaml:"width" json:"width,omitempty"`   // length: 1, 2, 3, 4 or 8 bytes
@@ -34,10 +34,11 @@ type FramerSpec struct {
 	Endian string `yaml:"endian" json:"endian,omitempty"` // length: big (default) or little
 	Sync   string `yaml:"sync" json:"sync,omitempty"`     // length: what each message begins with; what else comes is junk up to the next
 
-	Gap string `yaml:"gap" json:"gap,omitempty"` // gap: silence that ends a message, as in 50ms
+	Gap string `yaml:"gap" json:"gap,omitempty"` // gap: silence that ends a message, as in 50ms; modbus-rtu: one that ends what is none, default 500ms
 
-	// Check of any framer: none (default), xor, sum8, crc16-modbus, crc16-x25, crc16-ibm, crc16-ccitt, crc32. Of the bytes from
-	// CheckFrom to, exclusive, CheckTo (negative: from the end); the sum lies at CheckTo.
+	// Check of any framer that is no preset: none (default), xor, sum8, crc16-modbus, crc16-x25, crc16-ibm, crc16-ccitt (which begins
+	// with FFFF), crc32. Of the bytes from CheckFrom to, exclusive, CheckTo (negative: from the end); the sum lies at CheckTo, by default
+	// at the end. They are those of the message without its delimiters and escapes, before Strip.
 	Check       string `yaml:"check" json:"check,omitempty"`
 	CheckFrom   int    `yaml:"check_from" json:"check_from,omitempty"`
 	CheckTo     int    `yaml:"check_to" json:"check_to,omitempty"`
@@ -55,7 +56,7 @@ type RegisterSpec struct {
 	When string `yaml:"when" json:"when,omitempty"`
 	// Reply is sent to a registration; {name} in it is the name.
 	Reply string `yaml:"reply" json:"reply,omitempty"`
-	Max   int    `yaml:"max" json:"max,omitempty"` // bytes within which the registration must be there; default 1 KiB
+	Max   int    `yaml:"max" json:"max,omitempty"` // bytes within which the registration must be there; default 1 KiB, at most 64 KiB
 	// Bare says that the registration is not cut as messages are, but stands by itself before them, and ends where the pattern
 	// does. It is that anyway where it does not begin as messages do, and with raw.
 	Bare bool `yaml:"bare" json:"bare,omitempty"`

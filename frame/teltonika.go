@@ -82,15 +82,16 @@ func (c teltonikaCutter) cut(p []byte, w *work) int {
 	}
 	n := 12 + int(binary.BigEndian.Uint32(p[4:]))
 	if len(p) < n {
+		if w.final { // the length may lie: a message may begin within
+			return c.within(p, w)
+		}
 		return w.more(n)
 	}
 	data, count := p[8:n-4], p[9]
 	if binary.BigEndian.Uint32(p[n-4:]) != uint32(crcIBM(data)) {
 		if data[len(data)-1] != count { // the length is wrong as well: a message may begin within
-			for i := 1; i < n; i++ {
-				if c.frame(p[i:n]) == yes {
-					return w.flagged(p, i, BadCheck|BadLength)
-				}
+			if i := c.within(p[:n], w); i > 0 {
+				return i
 			}
 		}
 		return w.flagged(p, n, BadCheck)
@@ -100,6 +101,16 @@ func (c teltonikaCutter) cut(p []byte, w *work) int {
 		w.answer(append(w.reply[:0], 0, 0, 0, count))
 	}
 	return w.message(p, n)
+}
+
+// within makes a message of what is before the beginning of another in p, if there is one.
+func (c teltonikaCutter) within(p []byte, w *work) int {
+	for i := 1; i < len(p); i++ {
+		if c.frame(p[i:]) == yes {
+			return w.flagged(p, i, BadCheck|BadLength)
+		}
+	}
+	return 0
 }
 
 // datagram reports whether p is a packet of UDP: its length, an id, 01, an id of the data, an IMEI with its length, and records.

@@ -29,7 +29,8 @@ type work struct {
 	content []byte // what the check is of, if it is not Data
 	name    []byte // who the message says the device is
 	at      int64  // when the newest piece came, Unix µs
-	offset  int64  // where in all that was received the bytes begin
+	base    int64  // where in all that was received the datagram begins; 0: it is none
+	offset  int64  // where the bytes begin, from there
 	serial  uint16 // of the replies
 	final   bool   // nothing more comes
 	scan    int    // bytes that were looked through before, in vain; set to those that were now
@@ -67,19 +68,21 @@ func (w *work) junk(p []byte, n int) int {
 
 // seek says that p does not begin with a message: junk goes up to where begins is not sure that none begins.
 func (w *work) seek(p []byte, begins func(p []byte) answer) int {
-	for i := 1; i < min(len(p), maxJunk); i++ {
-		switch begins(p[i:]) {
-		case yes:
+	end := min(len(p), maxJunk)
+	i := max(w.scan, 1)
+	for ; i < end; i++ {
+		is := begins(p[i:])
+		if is == yes {
 			return w.junk(p, i)
-		case unsure:
-			if !w.final {
-				return w.more(len(p) + 1)
-			}
+		}
+		if is == unsure && !w.final {
+			break
 		}
 	}
-	if len(p) >= maxJunk || w.final {
-		return w.junk(p, len(p))
+	if i >= end && (end == maxJunk || w.final) {
+		return w.junk(p, end)
 	}
+	w.scan = i
 	return w.more(len(p) + 1)
 }
 
