@@ -163,7 +163,7 @@ func (gps103) message(b []byte, v *voice, number uint64, at time.Time, size int)
 	return append(appendMark(b, v.name, number, at, size-1-(len(b)-begin)), ';')
 }
 
-func (gps103) heartbeat(b []byte, v *voice) []byte { return append(append(b, v.name...), ';') }
+func (gps103) heartbeat(b []byte, v *voice) []byte { return append(b, v.name...) }
 
 func (gps103) take(b []byte, v *voice, p []byte) (int, heard, []byte) {
 	for word, h := range map[string]heard{"LOAD": accepted, "ON": reply} {
