@@ -103,7 +103,7 @@ func (l *load) nothingLost(r *benchkit.Run, s *server) error {
 			return false, err
 		}
 		verdict := rep.Verdict
-		list, err := s.Sessions(url.Values{"listener": {"devices"}, "state": {"all"}})
+		list, err := s.Sessions(url.Values{"listener": {"devices"}})
 		if err != nil {
 			return false, err
 		}

@@ -74,7 +74,7 @@ func throughput(r *benchkit.Run) error {
 	r.Add(benchkit.Row{Name: "as many as can be", Ours: most, Peer: nodeMost, PeerName: "Node, not recording", Unit: benchkit.PerSecond})
 	r.Note("throughput: %d devices for %v; a message is a line, framed, recorded and forwarded. The rate is that of all messages until the last was at the web "+
 		"server, which was at most %s after it was said. All came, once each, in their order. Devices, web server and server share this machine.",
-		talkers, lasting(10*time.Second), benchkit.Seconds(left))
+		min(talkers, *devices), lasting(10*time.Second), benchkit.Seconds(left))
 	return nil
 }
 
