@@ -12,6 +12,8 @@ const device = {
   heartbeats: [{ pattern: 'PING', reply: 'PONG\n' }],
   known: ['86*'],
   unknown: 'hold',
+  connect_rate: -1,
+  max_unregistered_per_address: -1,
 };
 
 /** A device that has said who it is, and was answered. */
@@ -40,7 +42,7 @@ test('devices are listed by name, filtered, admitted, kicked and forgotten', asy
     await page.keyboard.press('g');
     await page.keyboard.press('d');
     await page.getByRole('heading', { name: 'No device has come yet.' }).waitFor();
-    await page.getByText(`switchboard simulate tcp://127.0.0.1:${house.ports.trackers}`).waitFor();
+    await page.getByText(`switchboard simulate tcp://127.0.0.1:${house.ports.meters}`).waitFor(); // the first listener that there is
   });
 
   const devices = [];
@@ -194,7 +196,12 @@ test('a device is looked at while it talks, and told something', async (t) => {
     await log.evaluate((e) => (e.scrollTop = 0));
     await said('reading 150.').waitFor({ state: 'attached' });
     await page.keyboard.press('o');
+    await said('reading 50.').waitFor({ state: 'attached' });
+    await page.keyboard.press('o');
     await log.getByText('registration', { exact: true }).waitFor({ state: 'attached' });
+    await log.getByText('Nothing came before.').waitFor({ state: 'attached' });
+    const texts = await log.locator('.text').allInnerTexts();
+    assert.deepEqual(texts.slice(0, 301), ['LOGIN:8601', ...Array.from({ length: 300 }, (_, i) => `reading ${i + 1}.`)], 'each once, in order');
     const top = await log.evaluate((e) => (e.scrollTop = 500));
     d.say('while you read\n');
     await said('while you read').waitFor({ state: 'attached' });
