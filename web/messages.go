@@ -123,19 +123,11 @@ func parseMessages(q url.Values) (rd *messageReading, err error) {
 func (s *server) dialectOf(ctx context.Context, sum *session.Summary) (*frame.Dialect, error) {
 	text := sum.Frame
 	if text == "" {
-		events, err := s.Hub.Events(ctx, sum.ID, 1)
+		info, err := s.opened(ctx, sum.ID)
 		if err != nil {
 			return nil, err
 		}
-		defer events.Close()
-		batch, err := events.TryNext()
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
-		}
-		var info session.Info
-		if len(batch) > 0 && batch[0].Kind == session.Opened && json.Unmarshal(batch[0].Data, &info) == nil {
-			text = info.Frame
-		}
+		text = info.Frame
 	}
 	if text == "" {
 		return nil, bad("the session is no device's: say how to cut what it received, as in frame=line")
@@ -145,6 +137,23 @@ func (s *server) dialectOf(ctx context.Context, sum *session.Summary) (*frame.Di
 		return nil, err
 	}
 	return frame.Compile(spec)
+}
+
+// opened is what a session's first event says of it; empty if that is missing.
+func (s *server) opened(ctx context.Context, id session.ID) (info session.Info, err error) {
+	events, err := s.Hub.Events(ctx, id, 1)
+	if err != nil {
+		return info, err
+	}
+	defer events.Close()
+	batch, err := events.TryNext()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return info, err
+	}
+	if len(batch) == 0 || batch[0].Kind != session.Opened || json.Unmarshal(batch[0].Data, &info) != nil {
+		return session.Info{}, nil
+	}
+	return info, nil
 }
 
 // messageReading reads messages: forward from a bookmark, as many as may be, or all, of which it keeps the newest.

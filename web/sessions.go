@@ -124,6 +124,12 @@ func (s *server) one(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if sum.Service == "device" && sum.Fleet == "" && sum.Record != session.RecordOff {
+		// The index does not have it. A recording that cannot be read is a session all the same.
+		if info, err := s.opened(r.Context(), sum.ID); err == nil {
+			sum.Fleet, sum.Frame = info.Fleet, info.Frame
+		}
+	}
 	writeJSON(w, http.StatusOK, sum)
 	return nil
 }
