@@ -33,7 +33,9 @@ type Message struct {
 	Flags Flags
 	Name  string // who it says the device is; empty if it does not. Of registrations with a prefix on every packet: each time
 	Reply []byte // what its protocol has answered to it; borrowed; nil: nothing
-	Ack   []byte // of an answer to a command: what links it to that, as a sequence number; borrowed; nil: nothing is known
+	// Refusal is what its protocol has instead of Reply for a device that is not welcome; borrowed; nil: nothing.
+	Refusal []byte
+	Ack     []byte // of an answer to a command: what links it to that, as a sequence number; borrowed; nil: nothing is known
 }
 
 // Position is where a Reader stands between two messages. Another Reader of the same Dialect goes on from there.

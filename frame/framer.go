@@ -92,7 +92,7 @@ func (f *framer) message(w *work, p []byte) int {
 		w.m.Data = w.m.Data[min(f.strip, len(w.m.Data)):]
 	}
 	if f.silent {
-		w.m.Reply = nil
+		w.m.Reply, w.m.Refusal = nil, nil
 	}
 	for i := range f.beats {
 		b := &f.beats[i]

@@ -219,12 +219,27 @@ func (jt808Cutter) know(content []byte, form *jt808Form, w *work) {
 	case jt808Beat:
 		w.m.Kind = Heartbeat
 	}
-	w.reply = w.reply[:0]
+	w.answer(form.reply(w.reply[:0], &h, w.name, w.serial, jt808Fine))
+	switch h.id {
+	case jt808Register:
+		w.refuse(form.reply(w.refusal[:0], &h, nil, w.serial, jt808NotKnown))
+	case jt808Authenticate:
+		w.refuse(form.reply(w.refusal[:0], &h, nil, w.serial, jt808Failed))
+	}
+	w.serial++
+}
+
+// Results that replies have.
+const jt808Fine, jt808Failed, jt808NotKnown = 0, 1, 4
+
+// reply appends the platform's reply to a message: to a registration, the code with which the device is to authenticate itself, or none
+// if it is refused; to others, a general one.
+func (f *jt808Form) reply(to []byte, h *jt808Header, code []byte, serial uint16, result byte) []byte {
 	var plain [128]byte
 	b := plain[:0]
 	id, size := uint16(jt808Reply), 5
 	if h.id == jt808Register {
-		id, size = jt808Registered, 3+len(w.name)
+		id, size = jt808Registered, 3+len(code)
 	}
 	b = binary.BigEndian.AppendUint16(b, id)
 	b = binary.BigEndian.AppendUint16(b, uint16(size)|h.attributes&jt808Versioned)
@@ -232,18 +247,17 @@ func (jt808Cutter) know(content []byte, form *jt808Form, w *work) {
 		b = append(b, h.version)
 	}
 	b = append(b, h.phone...)
-	b = binary.BigEndian.AppendUint16(b, w.serial)
-	w.serial++
+	b = binary.BigEndian.AppendUint16(b, serial)
 	b = append(b, h.serial...)
 	if h.id == jt808Register {
-		b = append(b, 0)
-		b = append(b, w.name...) // the code with which the device is to authenticate itself
+		b = append(b, result)
+		b = append(b, code...)
 	} else {
 		b = binary.BigEndian.AppendUint16(b, h.id)
-		b = append(b, 0)
+		b = append(b, result)
 	}
 	b = append(b, xorSum(b))
-	w.answer(append(form.write(append(w.reply, form.delimiter), b), form.delimiter))
+	return append(f.write(append(to, f.delimiter), b), f.delimiter)
 }
 
 // jt808Sequence is the serial number of a command, which its answer has as well.

@@ -44,6 +44,32 @@ func TestJT808IsReadInTheFormsOfAllItsVersions(t *testing.T) {
 	}
 }
 
+func TestARegistrationKnowsHowItIsRefused(t *testing.T) {
+	phone := "013912345678"
+	for _, c := range []struct {
+		preset string
+		sent   []byte
+		want   []byte
+	}{
+		{"teltonika", unhex(t, "000F313233343536373839303132333435"), []byte{0}},
+		{"jt808", jt808Escaped("\x7e", unhex(t, "0100 0003"+phone+"0001 3d3e7e"), of7e...), jt808Escaped("\x7e", unhex(t, "8100 0003"+phone+"0000 0001 04"), of7e...)},
+		{"jt808", jt808Escaped("\x7e", unhex(t, "0102 0003"+phone+"0001 3d3e7e"), of7e...), jt808Escaped("\x7e", unhex(t, "8001 0005"+phone+"0000 0001 0102 01"), of7e...)},
+		{"jt808", jt808Escaped("\x7e", unhex(t, "0002 0000"+phone+"0001"), of7e...), nil},
+		{"gt06", unhex(t, "78780D01012345678901234500018CDD0D0A"), nil},
+	} {
+		r := dialect(t, c.preset).Reader(false)
+		err := r.Feed(c.sent, noon, func(m *frame.Message) error {
+			if !bytes.Equal(m.Refusal, c.want) || m.Reply == nil {
+				t.Errorf("%s, %x: got refusal %x beside reply %x, want %x", c.preset, c.sent, m.Refusal, m.Reply, c.want)
+			}
+			return nil
+		})
+		if err != nil || r.Position().Offset == 0 {
+			t.Errorf("%s, %x: got error %v and no message", c.preset, c.sent, err)
+		}
+	}
+}
+
 func TestAMessageWhoseHeaderLiesSaysSo(t *testing.T) {
 	for _, sent := range []string{"0002 0005 013912345678 0001", "0002 4000 01 013912345678 0001", "0002 2000 013912345678 0001"} {
 		got := feed(t, dialect(t, "jt808").Reader(false), jt808Escaped("\x7e", unhex(t, sent), of7e...))

@@ -50,7 +50,9 @@ type FramerSpec struct {
 
 // RegisterSpec finds names by a regular expression on bytes (RE2, each byte a character from \x00 to \xff).
 type RegisterSpec struct {
-	Pattern string `yaml:"pattern" json:"pattern"` // with the group (?P<name>…); its match begins with the message
+	// Pattern has the group (?P<name>…). Its match begins where the message begins. Where a registration may come in pieces, it
+	// is to end with what ends the registration: without that, what is there is taken for all of it.
+	Pattern string `yaml:"pattern" json:"pattern"`
 	// When is once (default: the first message that fits, and only while there is no name), prefix (of every message, from which it is taken
 	// away), or both: an own message at first, and a prefix of others.
 	When string `yaml:"when" json:"when,omitempty"`

@@ -11,7 +11,7 @@ const (
 	codec8, codec8Extended, codec16 = 0x08, 0x8e, 0x10
 )
 
-var teltonikaAccept = []byte{1}
+var teltonikaAccept, teltonikaRefuse = []byte{1}, []byte{0}
 
 func (c teltonikaCutter) begins(p []byte) answer {
 	if p[0] == 0xff {
@@ -76,7 +76,7 @@ func (c teltonikaCutter) cut(p []byte, w *work) int {
 	}
 	if n := int(p[1]); n != 0 {
 		w.m.Kind = Registration
-		w.m.Reply = teltonikaAccept
+		w.m.Reply, w.m.Refusal = teltonikaAccept, teltonikaRefuse
 		w.say(p[2 : 2+n])
 		return w.message(p, 2+n)
 	}

@@ -36,8 +36,8 @@ type work struct {
 	scan    int    // bytes that were looked through before, in vain; set to those that were now
 	need    int    // bytes without which nothing changes
 
-	names, reply, plain []byte // memory for the name, the reply, and what was unescaped
-	machine             machine
+	names, reply, refusal, plain []byte // memory for the name, the replies, and what was unescaped
+	machine                      machine
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
@@ -105,4 +105,10 @@ func (w *work) say(name []byte) {
 func (w *work) answer(b []byte) {
 	w.reply = b
 	w.m.Reply = b
+}
+
+// refuse keeps the reply to a device that is not welcome: w.refusal[:0] and what was appended.
+func (w *work) refuse(b []byte) {
+	w.refusal = b
+	w.m.Refusal = b
 }
