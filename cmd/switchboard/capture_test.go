@@ -2,10 +2,15 @@ package main
 
 import (
 	"encoding/hex"
+	"net/netip"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/capture"
 )
 
 func TestASessionGoesToWiresharkAndComesBack(t *testing.T) {
@@ -50,7 +55,10 @@ func TestDatagramsGoToWiresharkAndComeBack(t *testing.T) {
 		}
 	}
 	id := s.await(1)[0].ID
-	for s.summary(string(id)).ReceivedEvents < 3 {
+	for deadline := time.Now().Add(time.Minute); s.summary(string(id)).ReceivedEvents < 3; {
+		if time.Now().After(deadline) {
+			t.Fatal("not all datagrams were received")
+		}
 	}
 	path := filepath.Join(t.TempDir(), "session.pcapng")
 	s.do("export", string(id), "-f", "pcapng", "-o", path)
@@ -73,5 +81,24 @@ func TestEachFileOfManyConversationsIsToldWithAllOfThem(t *testing.T) {
 	code, _, said := runOnce(t, s.with("import", file(t, "cut.pcap", "\xd4\xc3\xb2\xa1"))...)
 	if code != exitFailed || !strings.Contains(said, "cut.pcap: ") || !strings.Contains(said, "the file ends within it") {
 		t.Errorf("got exit code %d, %q", code, said)
+	}
+}
+
+// writeDatagrams writes a capture of datagrams, each of which is answered with itself.
+func writeDatagrams(t *testing.T, path string, list ...string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := capture.NewWriter(f, capture.About{})
+	u := w.UDP(capture.Ends{netip.MustParseAddrPort("10.0.0.7:5000"), netip.MustParseAddrPort("10.0.0.1:9000")})
+	for i, data := range list {
+		u.Data(1_700_000_000_000_000+int64(i)*1000, capture.Client, []byte(data))
+		u.Data(1_700_000_000_000_000+int64(i)*1000, capture.Server, []byte(data))
+	}
+	if err := w.Close(0); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -40,6 +40,7 @@ type commands struct {
 	Rooms    RoomsCmd    `cmd:"" help:"List rooms, or one room's members."`
 	Say      SayCmd      `cmd:"" help:"Say something to a room."`
 	Play     PlayCmd     `cmd:"" help:"Play a session back in its own time."`
+	Replay   ReplayCmd   `cmd:"" help:"Say to a server what a session's far end said, and compare its answers."`
 	Screen   ScreenCmd   `cmd:"" help:"Show what a session's terminal shows, now or at any moment."`
 	Find     FindCmd     `cmd:"" help:"Find what passed in a session."`
 	Export   ExportCmd   `cmd:"" help:"Write a session's bytes or events to a file."`
