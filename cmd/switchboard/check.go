@@ -60,6 +60,9 @@ func explain(w io.Writer, conf switchboard.Config) {
 		if l.Bastion != nil {
 			explainBastion(w, l.Bastion)
 		}
+		if l.Device != nil {
+			explainDevices(w, l.Device)
+		}
 		if l.Service == "room" {
 			sender := map[bool]string{false: "included", true: "left out"}[l.ExcludeSender]
 			fmt.Fprintf(w, "  room %s, the sender %s\n", l.Room, sender)
@@ -172,4 +175,18 @@ type ConfigCmd struct{}
 func (c *ConfigCmd) Run(std *stdio) error {
 	_, err := io.WriteString(std.out, switchboard.DefaultConfigText)
 	return err
+}
+
+// explainDevices says how devices are told apart, and which of them are let in.
+func explainDevices(w io.Writer, d *switchboard.DeviceConfig) {
+	var framers []string
+	for _, f := range d.Frame {
+		framers = append(framers, cmp.Or(f.Preset, f.Type))
+	}
+	fmt.Fprintf(w, "  fleet %s; messages are cut by %s; names from: %s\n", d.Fleet, strings.Join(framers, ", "), cmp.Or(d.NameFrom, "message"))
+	fmt.Fprintf(w, "  without a name: %s; with one that is not known: %s; with one that is connected: %s\n",
+		cmp.Or(d.Unregistered, "allow"), cmp.Or(d.Unknown, "allow"), cmp.Or(d.Duplicate, "newest"))
+	if len(d.WebServer) > 0 {
+		fmt.Fprintf(w, "  the web server connects from %s\n", strings.Join(d.WebServer, ", "))
+	}
 }

@@ -33,6 +33,9 @@ type commands struct {
 	Join     JoinCmd     `cmd:"" help:"Type along in a live session's terminal, or look on."`
 	Kick     KickCmd     `cmd:"" help:"End live sessions."`
 	Send     SendCmd     `cmd:"" help:"Send bytes to the far end of a live session."`
+	Devices  DevicesCmd  `cmd:"" help:"List devices, admit them or forget them."`
+	Device   DeviceCmd   `cmd:"" help:"Show a device: its state, its connections, what it said last."`
+	Messages MessagesCmd `cmd:"" help:"Show what a device said, message by message."`
 	Command  CommandCmd  `cmd:"" help:"Tell a device something, now or when it is there."`
 	Commands CommandsCmd `cmd:"" help:"List what devices are to be told, and what became of it."`
 	Sources  SourcesCmd  `cmd:"" help:"List the sources whose sessions can be opened."`
