@@ -51,14 +51,14 @@ func order(t *testing.T, sb *switchboard.Switchboard, body string) device.Comman
 	return c
 }
 
-// outcome waits until a command is over.
-func outcome(t *testing.T, sb *switchboard.Switchboard, id string) device.Command {
+// get asks REST as the administrator.
+func get(t *testing.T, sb *switchboard.Switchboard, path string) (status int, answer string) {
 	t.Helper()
 	token, err := os.ReadFile(filepath.Join(sb.Data(), "token"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), "GET", sb.URL()+"/api/v1/commands/"+id+"?wait=50s", nil)
+	req, err := http.NewRequestWithContext(t.Context(), "GET", sb.URL()+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,9 +68,19 @@ func outcome(t *testing.T, sb *switchboard.Switchboard, id string) device.Comman
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var c device.Command
-	if err := json.NewDecoder(resp.Body).Decode(&c); err != nil || resp.StatusCode != 200 || !c.State.Over() {
-		t.Fatalf("command %s: %s, %+v, %v", id, resp.Status, c, err)
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+// outcome waits until a command is over.
+func outcome(t *testing.T, sb *switchboard.Switchboard, id string) (c device.Command) {
+	t.Helper()
+	status, answer := get(t, sb, "/api/v1/commands/"+id+"?wait=50s")
+	if err := json.Unmarshal([]byte(answer), &c); err != nil || status != 200 || !c.State.Over() {
+		t.Fatalf("command %s: %d %s, %v", id, status, answer, err)
 	}
 	return c
 }
@@ -78,6 +88,9 @@ func outcome(t *testing.T, sb *switchboard.Switchboard, id string) device.Comman
 func TestACommandIsOnTheRecordOfItsDevice(t *testing.T) {
 	sb := start(t, t.TempDir(), trackers())
 	early := order(t, sb, `{"name":"car1","data":"early\n"}`)
+	if status, answer := get(t, sb, "/api/v1/devices/trackers/car1"); status != 404 {
+		t.Errorf("a device that never came: %d %s", status, answer)
+	}
 	c := tracker(t, sb, "trackers", "car1") // its registration is answered first
 	expect(t, c, "early\n")
 	got := outcome(t, sb, early.ID)
@@ -92,6 +105,12 @@ func TestACommandIsOnTheRecordOfItsDevice(t *testing.T) {
 	}
 	c.Close()
 	sessions(t, sb, session.Recorded, 1)
+	order(t, sb, `{"name":"car1","data":"unlock\n"}`)
+	for _, path := range []string{"/api/v1/devices/trackers/car1", "/api/v1/devices"} {
+		if status, answer := get(t, sb, path); status != 200 || !strings.Contains(answer, `"waiting":1`) {
+			t.Errorf("%s: %d %s; want 1 command that waits", path, status, answer)
+		}
+	}
 	if sent := bytesOf(t, sb, got.Session, session.Sent); sent != "WELCOME\nearly\nlock\n" {
 		t.Errorf("the record has %q as sent", sent)
 	}

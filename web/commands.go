@@ -26,6 +26,7 @@ type Commands interface {
 	List(ctx context.Context, f command.Filter) ([]device.Command, error)
 	Cancel(ctx context.Context, ref command.Ref, by string) (device.Command, error)
 	Resend(ctx context.Context, ref command.Ref, by string) (device.Command, error)
+	Waiting(fleet, name string) int // commands of a device that are not over
 	Counts() command.Counts
 }
 
@@ -44,6 +45,16 @@ func (s *server) commands() (Commands, error) {
 		return nil, errNoCommands
 	}
 	return s.Commands, nil
+}
+
+// countWaiting tells of devices how many commands wait for them.
+func (s *server) countWaiting(list ...*device.Status) {
+	if s.Commands == nil {
+		return
+	}
+	for _, st := range list {
+		st.Waiting = s.Commands.Waiting(st.Fleet, st.Name)
+	}
 }
 
 // parametersOf refuses parameters that there are not.

@@ -69,6 +69,9 @@ func (s *server) listDevices(w http.ResponseWriter, r *http.Request) error {
 			return badRequest{err}
 		}
 	}
+	for i := range page.Devices {
+		s.countWaiting(&page.Devices[i])
+	}
 	writeJSON(w, http.StatusOK, page)
 	return nil
 }
@@ -84,6 +87,7 @@ func (s *server) oneDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.countWaiting(&st)
 	writeJSON(w, http.StatusOK, deviceWithConnections{st, list})
 	return nil
 }
@@ -107,6 +111,7 @@ func (s *server) admitDevice(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return badRequest{err}
 	}
+	s.countWaiting(&st)
 	s.Logger.Info("a device was admitted", "fleet", st.Fleet, "name", st.Name, "by", who(r).Name)
 	writeJSON(w, http.StatusOK, st)
 	return nil
