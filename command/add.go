@@ -87,11 +87,7 @@ func (q *Queue) add(ctx context.Context, c device.Command, done func(taken), ove
 		done: func(err error) {
 			if err == nil && existed {
 				q.untake(it)
-				answer := compare(was, c)
-				done(answer)
-				if over != nil && answer.err == nil && !was.State.Over() {
-					q.follow(was, over)
-				}
+				q.chores.Go(func() { q.answerAgain(was, c, done, over) })
 				return
 			}
 			done(taken{c, false, err})
@@ -137,20 +133,33 @@ func (q *Queue) untake(it *item) {
 	q.pump(t)
 }
 
-// follow has over called when a command that was there already is over.
-func (q *Queue) follow(c device.Command, over func(Outcome)) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if it := q.targets[key{c.Fleet, c.Name}].named(c.ID); it != nil {
-		it.over = append(it.over, over)
+// answerAgain answers who asked for a command that was there already, as it is now.
+func (q *Queue) answerAgain(was, asked device.Command, done func(taken), over func(Outcome)) {
+	ctx, ref := context.Background(), Ref{was.Fleet, was.Name, was.ID}
+	was, err := q.Get(ctx, ref)
+	if err != nil {
+		done(taken{asked, false, err})
 		return
 	}
-	q.chores.Go(func() { // it was over just now: how, will be on disk in a moment
-		c, err := q.Get(context.Background(), Ref{c.Fleet, c.Name, c.ID})
-		if err == nil && c.State.Over() {
-			q.teller.tell(func() { over(Outcome{c.State, c.Error, c.Answer}) })
-		}
-	})
+	answer := compare(was, asked)
+	done(answer)
+	if over == nil || answer.err != nil || was.State.Over() || q.follow(was, over) {
+		return
+	}
+	if was, err = q.Get(ctx, ref); err == nil && was.State.Over() { // it was over just now
+		q.teller.tell(func() { over(Outcome{was.State, was.Error, was.Answer}) })
+	}
+}
+
+// follow has over called when a command is over. It reports whether that is still to come.
+func (q *Queue) follow(c device.Command, over func(Outcome)) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	it := q.targets[key{c.Fleet, c.Name}].named(c.ID)
+	if it != nil {
+		it.over = append(it.over, over)
+	}
+	return it != nil
 }
 
 // named is the command with that id, if it is on disk and not over.

@@ -137,6 +137,7 @@ func Open(opt Options) (*Queue, error) {
 	q.chores.Go(q.writer.run)
 	q.chores.Go(q.keepTime)
 	q.chores.Go(q.prune)
+	q.chores.Go(q.tidy)
 	return q, nil
 }
 

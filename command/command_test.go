@@ -370,3 +370,79 @@ func TestNothingIsTakenBehindClose(t *testing.T) {
 	_, _, err := h.q.Add(t.Context(), text("8601", "x"), "vera")
 	wantError(t, err, command.ErrClosed, "stops")
 }
+
+func TestADiskThatIsFullIsToldAndNothingIsForgotten(t *testing.T) {
+	h := open(t)
+	d := h.connect("8601")
+	waits := h.add(text("8602", "early;"))
+	h.q.FillDisk(t)
+	_, _, err := h.q.Add(t.Context(), text("8601", strings.Repeat("x", 60<<10)), "vera")
+	if err == nil || !strings.Contains(err.Error(), "full") {
+		t.Fatalf("with a full disk: %v; want an error that says so", err)
+	}
+	h.q.EmptyDisk(t)
+	c := h.add(text("8601", "late;"))
+	d.gets("late;")
+	h.ends(c, device.Done)
+	h.connect("8602").gets("early;")
+	h.ends(waits, device.Done)
+	if n := h.q.Counts(); n.Kept != 2 || n.Waiting != 0 {
+		t.Errorf("counts %+v; want 2 kept, and none that waits", n)
+	}
+}
+
+func TestHistoryGoesWhenThereIsTooMuchOfIt(t *testing.T) {
+	h := open(t)
+	h.connect("8601")
+	waits := h.add(text("8602", "waits"))
+	h.add(with(text("8601", "a"), func(r *device.CommandRequest) { r.ID = "first" }))
+	for range 4 {
+		var adding sync.WaitGroup
+		for range command.MaxWaiting / 2 {
+			adding.Go(func() {
+				if _, _, err := h.q.Add(t.Context(), text("8601", "b"), "vera"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		adding.Wait()
+		h.ends(h.add(text("8601", "b")), device.Done) // behind them
+	}
+	h.ends(h.add(text("8601", "c")), device.Done)
+	h.q.PruneNow(t)
+	if n := h.q.Counts(); n.Kept != command.MaxHistory+1 || n.Waiting != 1 {
+		t.Errorf("counts %+v; want %d kept, and 1 that waits", n, command.MaxHistory+1)
+	}
+	_, err := h.q.Get(t.Context(), command.Ref{ID: "first"})
+	wantError(t, err, command.ErrNotFound, "the oldest that are over are removed")
+	if h.state(waits) != device.Queued {
+		t.Error("what waits went as well")
+	}
+	h.reopen()
+	if n := h.q.Counts(); n.Kept != command.MaxHistory+1 {
+		t.Errorf("behind a restart: %+v", n)
+	}
+}
+
+func TestHistoryGoesWhenItIsOld(t *testing.T) {
+	h := open(t)
+	d := h.connect("8601")
+	old, waits := h.ends(h.add(text("8601", "a")), device.Done), h.add(text("8602", "b"))
+	d.gets("a")
+	h.q.PruneAt(t, time.Now().Add(command.HistoryAge-time.Hour))
+	h.state(old)
+	h.q.PruneAt(t, time.Now().Add(command.HistoryAge+time.Hour))
+	_, err := h.q.Get(t.Context(), command.Ref{ID: old.ID})
+	wantError(t, err, command.ErrNotFound, old.ID)
+	h.state(waits)
+}
+
+func TestAFileOfANewerProgramIsLeftAlone(t *testing.T) {
+	h := open(t)
+	h.q.SetVersion(t, 99)
+	h.q.Close()
+	_, err := command.Open(command.Options{Path: h.path})
+	if err == nil || !strings.Contains(err.Error(), "version 99") || !strings.Contains(err.Error(), "move it away") {
+		t.Errorf("got %v", err)
+	}
+}

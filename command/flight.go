@@ -20,6 +20,7 @@ func (q *Queue) pump(t *target) {
 	it.state, it.flight, t.flight = device.Writing, &flight{peer: peer, session: peer.Session()}, it
 	q.changed(t)
 	seq, f := it.seq, it.flight
+	q.writer.forget(seq)
 	q.writer.put(op{do: func(tx *batch) error { return tx.begin(seq, f) }, done: func(err error) { q.begun(it, f, err) }})
 }
 

@@ -10,6 +10,25 @@ const (
 	pruneOnce  = 500 // commands: LIMIT of the statements below
 )
 
+// tidy takes the store's log into its file, for as long as the queue is open.
+func (q *Queue) tidy() {
+	tick := time.NewTicker(checkpointEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-q.stop:
+			return
+		case <-tick.C:
+			if !q.writer.wrote.Swap(false) {
+				continue
+			}
+			if err := q.store.checkpoint(); err != nil {
+				q.logger.Warn("the log of commands could not be taken into their file", "error", err)
+			}
+		}
+	}
+}
+
 const isOver = "state NOT IN ('queued', 'writing', 'written')"
 
 // prune removes what is too old, or too much, for as long as the queue is open.

@@ -2,6 +2,7 @@ package command_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -14,7 +15,8 @@ import (
 // BenchmarkAcknowledged shows how long it takes from a request to its device's answer, at 1,000 requests a second to 200
 // devices that answer at once: go test -run - -bench Acknowledged -benchtime 5000x ./command
 func BenchmarkAcknowledged(b *testing.B) {
-	q, err := command.Open(command.Options{Path: b.TempDir() + "/commands.db"})
+	path := b.TempDir() + "/commands.db"
+	q, err := command.Open(command.Options{Path: path})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -58,6 +60,9 @@ func BenchmarkAcknowledged(b *testing.B) {
 	}
 	work.Wait()
 	b.StopTimer()
+	if info, err := os.Stat(path + "-wal"); err == nil {
+		b.ReportMetric(float64(info.Size())/1e6, "log-MB")
+	}
 	for name, list := range map[string][]time.Duration{"taken": taken, "acked": took} {
 		slices.Sort(list)
 		b.ReportMetric(float64(list[len(list)/2].Microseconds())/1000, name+"-p50-ms")

@@ -25,10 +25,9 @@ CREATE TABLE command (
   ack TEXT NOT NULL, pattern TEXT NOT NULL, timeout TEXT NOT NULL, by TEXT NOT NULL, state TEXT NOT NULL, error TEXT NOT NULL,
   created INTEGER NOT NULL, expires INTEGER NOT NULL, written INTEGER NOT NULL, answered INTEGER NOT NULL,
   session TEXT NOT NULL, answer BLOB NOT NULL, resend_of TEXT NOT NULL,
-  UNIQUE (fleet, name, id)
+  UNIQUE (id, fleet, name)
 );
 CREATE INDEX command_device ON command (fleet, name, seq);
-CREATE INDEX command_id ON command (id);
 CREATE INDEX command_open ON command (state) WHERE state IN ('queued', 'writing', 'written');
 `
 
@@ -38,6 +37,7 @@ const columns = "fleet, name, id, data, at, ack, pattern, timeout, by, state, er
 type store struct {
 	write *sql.DB // one connection
 	read  *sql.DB // some
+	tidy  *sql.DB // one, for checkpoint
 
 	committing sync.Mutex // held while a transaction is under way
 	insert     *sql.Stmt
@@ -48,7 +48,7 @@ type store struct {
 
 func openStore(path string) (_ *store, err error) {
 	dsn := "file:" + url.PathEscape(path) + "?_pragma=journal_mode(wal)&_pragma=synchronous(full)" +
-		"&_pragma=busy_timeout(10000)&_pragma=cache_size(-4096)&_pragma=foreign_keys(0)"
+		"&_pragma=busy_timeout(10000)&_pragma=cache_size(-4096)&_pragma=foreign_keys(0)&_pragma=wal_autocheckpoint(0)"
 	s := &store{}
 	defer func() {
 		if err != nil {
@@ -62,6 +62,10 @@ func openStore(path string) (_ *store, err error) {
 	if s.read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
 		return nil, err
 	}
+	if s.tidy, err = sql.Open("sqlite", dsn); err != nil {
+		return nil, err
+	}
+	s.tidy.SetMaxOpenConns(1)
 	s.read.SetMaxOpenConns(2)
 	s.read.SetConnMaxIdleTime(time.Minute)
 	var version int
@@ -101,7 +105,7 @@ func (s *store) prepare() error {
 // Close closes the file.
 func (s *store) Close() error {
 	var errs []error
-	for _, db := range []*sql.DB{s.read, s.write} {
+	for _, db := range []*sql.DB{s.read, s.tidy, s.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
@@ -146,6 +150,31 @@ func (s *store) commit(changes map[int64]change, ops []op) error {
 		}
 	}
 	return tx.Commit()
+}
+
+// Of the log of what was written (SQLite's WAL).
+const (
+	checkpointEvery = time.Second
+	longLog         = 8 << 10 // pages of 4 KiB, beyond which the log is to begin anew
+)
+
+// checkpoint takes the log into the file, beside the transactions, which would wait for all of it else. A long log begins anew: for that
+// transactions wait, while what came meanwhile is taken.
+func (s *store) checkpoint() error {
+	pages, err := s.takeLog()
+	if err != nil || pages < longLog {
+		return err
+	}
+	s.committing.Lock()
+	defer s.committing.Unlock()
+	_, err = s.takeLog()
+	return err
+}
+
+func (s *store) takeLog() (pages int, err error) {
+	var busy, taken int
+	err = s.tidy.QueryRow("PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &pages, &taken)
+	return pages, err
 }
 
 func notNull(p []byte) []byte {

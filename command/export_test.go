@@ -1,0 +1,36 @@
+package command
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func (q *Queue) exec(t *testing.T, text string) {
+	t.Helper()
+	if _, err := q.store.write.Exec(text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// FillDisk lets the file grow no more.
+func (q *Queue) FillDisk(t *testing.T) { q.exec(t, "PRAGMA max_page_count = 1") }
+
+// EmptyDisk lets it grow again.
+func (q *Queue) EmptyDisk(t *testing.T) { q.exec(t, "PRAGMA max_page_count = 1000000000") }
+
+// SetVersion makes the file one of another program.
+func (q *Queue) SetVersion(t *testing.T, version int) {
+	q.exec(t, fmt.Sprintf("PRAGMA user_version = %d", version))
+}
+
+// PruneNow looks at all history.
+func (q *Queue) PruneNow(t *testing.T) { q.PruneAt(t, time.Now()) }
+
+// PruneAt looks at all history as at another time.
+func (q *Queue) PruneAt(t *testing.T, now time.Time) {
+	t.Helper()
+	if err := q.pruneAll(now); err != nil {
+		t.Fatal(err)
+	}
+}
