@@ -424,7 +424,9 @@ func (n *node) status(name, what string, is func(s device.ForwardStatus) bool) d
 	return s
 }
 
-func isIdle(s device.ForwardStatus) bool { return s.State == "idle" && s.Devices == 0 }
+type status = device.ForwardStatus
+
+func isIdle(s status) bool { return s.State == "idle" && s.Devices == 0 }
 
 // numbered are the lines that a device says: its name, and a number that counts up.
 func numbered(name string, i int) string { return fmt.Sprintf("%s-%06d", name, i) }
