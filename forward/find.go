@@ -3,10 +3,10 @@ package forward
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"time"
 
+	"github.com/switchboard-relay/switchboard/device"
 	"github.com/switchboard-relay/switchboard/index"
 	"github.com/switchboard-relay/switchboard/recording"
 	"github.com/switchboard-relay/switchboard/session"
@@ -65,11 +65,12 @@ func (f *Forwards) rescan() {
 
 // foundFor gives forwards a recorded session, if they want it and never had it.
 func (f *Forwards) foundFor(sum *session.Summary, runners []*runner) {
-	if sum.Name == "" || sum.Transport == "room" {
-		return
-	}
 	info := sum.Info
-	if info.Fleet == "" { // of which the index knows nothing
+	switch {
+	case info.Fleet != "": // a crash left it: its name is in the record alone
+	case sum.Name == "" || sum.Transport == "room":
+		return
+	default: // of fleets the index knows nothing
 		var err error
 		if info, err = f.hub.Info(sum.ID, sum.Start); err != nil {
 			if !errors.Is(err, recording.ErrNotFound) {
@@ -81,13 +82,15 @@ func (f *Forwards) foundFor(sum *session.Summary, runners []*runner) {
 	if info.Fleet == "" {
 		return
 	}
-	named := int64(0)
+	name, named := "", int64(0)
 	for _, r := range runners {
 		if r.done[sum.ID] || !f.lacks(r, sum.ID, info.Fleet) {
 			continue
 		}
-		if named == 0 {
-			named = f.namedAt(sum.ID, sum.Start)
+		if name == "" {
+			if name, named = f.namedAs(sum.ID, sum.Start); name == "" {
+				return
+			}
 		}
 		from := row{}
 		if sum.Start < r.created && !r.conf.Beginning {
@@ -96,7 +99,7 @@ func (f *Forwards) foundFor(sum *session.Summary, runners []*runner) {
 		f.mu.Lock()
 		st := f.streams.get(sum.ID)
 		if st == nil {
-			st = f.stream(session.Info{ID: sum.ID, Start: sum.Start}, key{info.Fleet, sum.Name}, named, nil)
+			st = f.stream(session.Info{ID: sum.ID, Start: sum.Start}, key{info.Fleet, name}, named, nil)
 		}
 		if st.feedOf(r) == nil {
 			f.feed(st, r, from)
@@ -113,22 +116,28 @@ func (f *Forwards) lacks(r *runner, id session.ID, fleet string) bool {
 	return f.runners[r.conf.Name] == r && r.conf.takes(fleet) && (st == nil || st.feedOf(r) == nil)
 }
 
-// namedAt is when a recorded session got its name.
-func (f *Forwards) namedAt(id session.ID, start int64) int64 {
+// namedAs is the name that a recorded session got, and when it got the first; empty if it got none.
+func (f *Forwards) namedAs(id session.ID, start int64) (name string, at int64) {
 	r := f.hub.NewReader()
 	defer r.Rest()
 	if r.Open(id, start, 1) != nil {
-		return start
+		return "", 0
 	}
 	for {
 		batch, err := r.Next()
 		for i := range batch {
-			if batch[i].Kind == session.Named {
-				return batch[i].Time
+			if batch[i].Kind != session.Named {
+				continue
+			}
+			if name == "" {
+				at = batch[i].Time
+			}
+			if name = string(batch[i].Data); name != device.Unknown {
+				return name, at
 			}
 		}
-		if err != nil && !errors.Is(err, io.EOF) || len(batch) == 0 {
-			return start
+		if err != nil || len(batch) == 0 {
+			return name, at
 		}
 	}
 }

@@ -125,9 +125,14 @@ func (n *node) online() int {
 // fleet listens for devices of a fleet, and returns where.
 func (n *node) fleet(name string, spec frame.Spec) string {
 	n.t.Helper()
+	return n.fleetRecorded(name, spec, session.RecordOn)
+}
+
+func (n *node) fleetRecorded(name string, spec frame.Spec, record session.Record) string {
+	n.t.Helper()
 	dialect, err := frame.Compile(spec)
 	check(n.t, err)
-	l, err := n.Listener(hub.ListenerConfig{Name: name, Transport: "tcp", Service: "device", Record: session.RecordOn,
+	l, err := n.Listener(hub.ListenerConfig{Name: name, Transport: "tcp", Service: "device", Record: record,
 		OnFailure: session.OnFailureContinue, Fleet: name, Frame: string(session.JSON(spec))}, &registrar{node: n, fleet: name, dialect: dialect})
 	check(n.t, err)
 	ln, err := transport.Listen(context.Background(), transport.Address{Transport: "tcp", Host: "127.0.0.1:0"}, transport.ListenOptions{})

@@ -39,7 +39,10 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 	s.asked.Add(1)
 	h := r.Header.Clone()
 	s.header.Store(&h)
-	p, _ := io.ReadAll(r.Body)
+	p, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // who asked is gone
+	}
 	var body []object
 	if err := json.Unmarshal(p, &body); err != nil {
 		body = []object{{Name: "not JSON", Data: json.RawMessage(p)}}
