@@ -188,3 +188,9 @@ func (sb *Switchboard) openForwards(dir string) (err error) {
 	sb.forwards, err = forward.New(opt)
 	return err
 }
+
+// Forwards are where messages of devices go, and how far that is.
+func (sb *Switchboard) Forwards() []device.ForwardStatus { return sb.forwards.Status() }
+
+// Devices is how many devices of a fleet are connected now.
+func (sb *Switchboard) Devices(fleet string) int { return sb.fleets.Online(fleet) }
