@@ -142,9 +142,9 @@ func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
 func checkAtLeastOnce(t testing.TB, list []object, names []string, n int) {
 	t.Helper()
 	seen := map[string]map[int]bool{}
-	ids := map[string]int64{}       // the furthest of each session
-	newest := map[string]string{}   // session of each device
-	past := map[string]bool{}       // sessions behind which another came
+	ids := map[string]int64{}     // the furthest of each session
+	newest := map[string]string{} // session of each device
+	past := map[string]bool{}     // sessions behind which another came
 	repeats, total := 0, len(list)
 	for _, o := range list {
 		var start int64
