@@ -176,12 +176,11 @@ func (c *compiler) framer(s *FramerSpec) framer {
 		}
 		f = p.make(limit)
 		f.name = p.name
-		if h, found := f.cutter.(h02Cutter); found && s.Size != 0 {
+		if s.Preset == "h02" && s.Size != 0 {
 			if s.Size != h02Short && s.Size != h02Long {
 				c.wrong("size", "%d bytes: messages that begin with $ have %d or %d", s.Size, h02Short, h02Long)
 			}
-			h.binary = s.Size
-			f.cutter = h
+			f.cutter = spacedCutter{h02Cutter{s.Size, limit}, lineEnds}
 		}
 		if s.Max != 0 && limit < leastMax {
 			c.wrong("max", "%d bytes are too few for messages of %s: write %d or more", limit, s.Preset, leastMax)

@@ -46,7 +46,7 @@ func TestFramersCutHoweverTheBytesCome(t *testing.T) {
 		{frame.FramerSpec{Type: "delimiters", Delimiters: []string{`##\r\n`, "##", `;\0`, ";"}}, "a##\r\nb##c;\x00d;e####", `"a" "b" "c" "d" "e" ""`},
 		{frame.FramerSpec{Type: "delimiters", Delimiters: []string{`##`, `##\r\n`}}, "a##\r\nb##", `"a" "\r\nb"`},
 		{frame.FramerSpec{Type: "delimiters", Delimiters: []string{"hex:0d0a", "|"}, Keep: true, Max: 5}, "a|b\r\nlonger|", `"a|" "b\r\n" "longe"/data,long "r|"`},
-		{frame.FramerSpec{Type: "between", Start: "<", End: ">"}, "x<a>\r\n<b><>z", `"x"/junk "a" "\r\n"/junk "b" "" "z"/junk`},
+		{frame.FramerSpec{Type: "between", Start: "<", End: ">"}, "x<a>\r\n<b><>\nz<c>\r\n", `"x"/junk "a" "b" "" "\nz"/junk "c" "\r\n"/junk`},
 		{frame.FramerSpec{Type: "between", Start: "<", End: ">", Keep: true, Max: 5}, "<a><toolong>", `"<a>" "<tool"/data,long "ong>"/junk`},
 		{frame.FramerSpec{Type: "between", Start: "hex:7e", End: "hex:7e", Escape: map[string]string{"hex:7d02": "hex:7e", "hex:7d01": "hex:7d"}},
 			"$$~a}\x02b}\x01c~~d~e~~~~f~", `"$$"/junk "a~b}c" "d" "e" "~"/junk "~"/junk "f"`},
@@ -156,6 +156,7 @@ func TestEachDatagramIsWhole(t *testing.T) {
 		{"line", []string{"a\nb", "c\n"}, `"a" "b"/data,cut "c"`},
 		{"etung", []string{"ETUNG:12", "ETUNG:34", "x"}, `"ETUNG:12"/reg,1 "ETUNG:34" "x"`},
 		{"etung", []string{"ETUNG:", "E", "ETUNG:12\nrest"}, `"ETUNG:" "E" "ETUNG:12\n"/reg,12 "rest"`},
+		{"tk103", []string{"(1BP00)\r\n", "\r\n(2BP00)\r\n"}, `"(1BP00)"/beat,1→(1AP01HSO) "(2BP00)"/beat,2→(2AP01HSO)`},
 		{"gt06", []string{"\x78\x78", "\x78\x78\x05\x01"}, `"xx"/data,cut "xx\x05\x01"/data,cut`},
 		{"teltonika", []string{"\x00\x17\xca\xfe\x01\x05\x00\x0f123456789012345\x08\x03"}, `"\x00\x17\xca\xfe\x01\x05\x00\x0f123456789012345\b\x03"/data,123456789012345→` + "\x00\x05\xca\xfe\x01\x05\x03"},
 	} {

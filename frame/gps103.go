@@ -16,18 +16,13 @@ var (
 
 func (gps103Cutter) begins(p []byte) answer {
 	switch c := p[0]; {
-	case c == '#', gps103Ends(c), c >= '0' && c <= '9':
+	case c == '#', c >= '0' && c <= '9':
 		return yes
 	}
 	return startsWith(p, imeiIs)
 }
 
-func gps103Ends(c byte) bool { return c == ';' || c == '\r' || c == '\n' }
-
 func (c gps103Cutter) cut(p []byte, w *work) int {
-	if gps103Ends(p[0]) { // between messages
-		return w.junk(p, 1)
-	}
 	if p[0] >= '0' && p[0] <= '9' {
 		if head := p[:min(len(p), imeiDigits)]; isDigits(head) {
 			if len(head) < imeiDigits && !w.final {

@@ -45,8 +45,6 @@ func (c h02Cutter) cut(p []byte, w *work) int {
 			w.name = w.names
 		}
 		return w.message(p, n)
-	case '\r', '\n':
-		return w.junk(p, 1)
 	}
 	return w.seek(p, c.likely)
 }

@@ -10,9 +10,6 @@ func makeTK103(limit int) *tk103Cutter {
 }
 
 func (c *tk103Cutter) cut(p []byte, w *work) int {
-	if p[0] == '\r' || p[0] == '\n' {
-		return w.junk(p, 1)
-	}
 	n := c.betweenCutter.cut(p, w)
 	if n == 0 || w.m.Kind == Junk || w.m.Flags != 0 {
 		return n

@@ -83,6 +83,7 @@ func (c *compiler) delimiters(s *FramerSpec, limit int) cutter {
 	return d
 }
 
+// between makes the cutter; line ends between messages are nothing, unless messages begin with them.
 func (c *compiler) between(s *FramerSpec, limit int) cutter {
 	b := &betweenCutter{limit: limit, keep: s.Keep, only: -1, start: c.bytes("start", s.Start), end: c.bytes("end", s.End)}
 	if len(b.start)+len(b.end) > limit {
@@ -91,6 +92,9 @@ func (c *compiler) between(s *FramerSpec, limit int) cutter {
 	b.shared = bytes.Equal(b.start, b.end)
 	for wire, plain := range s.Escape {
 		b.escape(c.bytes("escape", wire), c.bytes("escape", plain))
+	}
+	if !b.shared && len(b.start) > 0 && !strings.Contains(lineEnds, string(b.start[:1])) {
+		return spacedCutter{b, lineEnds}
 	}
 	return b
 }
