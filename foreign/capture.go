@@ -3,6 +3,7 @@ package foreign
 import (
 	"bufio"
 	"errors"
+	"io"
 
 	"github.com/switchboard-relay/switchboard/capture"
 	"github.com/switchboard-relay/switchboard/session"
@@ -35,7 +36,8 @@ func openCapture(in *bufio.Reader, opt Options) (*Recordings, error) {
 // conversation is one that was captured. What its client said was received, what its server said was sent.
 type conversation struct {
 	of     *capture.Conversation
-	events *capture.Events
+	events *capture.Events // while they are read
+	over   bool
 }
 
 func (c *conversation) Header() Header {
@@ -47,11 +49,15 @@ func (c *conversation) Header() Header {
 func (c *conversation) start() int64 { return c.of.Start / 1000 }
 
 func (c *conversation) Next() (session.Event, error) {
+	if c.over {
+		return session.Event{}, io.EOF
+	}
 	if c.events == nil {
 		c.events = c.of.Events()
 	}
 	e, err := c.events.Next()
 	if err != nil {
+		c.events, c.over = nil, true // there may be thousands, whose buffers would stay
 		return session.Event{}, err
 	}
 	out := session.Event{Time: e.Time - c.start(), Data: e.Data}
