@@ -41,7 +41,7 @@ const (
 	maxAllHeld    = 64 << 20 // bytes, of all conversations together
 	maxFragmented = 256      // packets that are being put together of fragments; the oldest goes
 	maxFragments  = 1024     // of one packet
-	maxUnspooled  = 8 << 20 // bytes of conversations in memory; then they go to the spool
+	maxUnspooled  = 8 << 20  // bytes of conversations in memory; then they go to the spool
 	maxHeaders    = 16       // extension headers of a packet of IPv6
 	maxTags       = 4        // of VLANs, of one frame
 	maxUnplaced   = 64       // segments of a direction whose beginning is not known that are waited for, for an earlier one
