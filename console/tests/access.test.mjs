@@ -49,8 +49,12 @@ test('every page is accessible, in both languages and colours, and fits 360 px',
   for (const [name, address] of Object.entries(addresses(house))) {
     await t.test(name, async () => {
       await page.goto(house.url + address);
-      await settled(page, name);
-      await lookAround(name);
+      for (const language of ['zh', 'en']) {
+        await page.evaluate((language) => localStorage.setItem('switchboard.language', language), language);
+        await page.reload();
+        await settled(page, name);
+        await lookAround(`${name}, ${language}`);
+      }
     });
   }
 
