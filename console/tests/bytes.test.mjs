@@ -10,6 +10,22 @@ const [{ output }] = await build({
 });
 const bytes = await import('data:text/javascript;base64,' + Buffer.from(output[0].code).toString('base64'));
 
+test('what a device is told is one line, and says which control characters it has', () => {
+  const cases = [
+    ['AT+CGMI\r\n', 'AT+CGMI\\r\\n'],
+    ['\0\x1b[A\t\x7f', '\\0\\x1b[A\\t\\x7f'],
+    ['温度 \u202e41', '温度 \\u202e41'],
+  ];
+  for (const [text, want] of cases) assert.equal(bytes.escaped(text), want, JSON.stringify(text));
+});
+
+test('Base64 is read as Node writes it', () => {
+  for (const length of [0, 1, 2, 3, 255, 4096]) {
+    const b = Buffer.from(Array.from({ length }, (_, i) => i % 256));
+    assert.deepEqual(Buffer.from(bytes.fromBase64(b.toString('base64'))), b, `${length} bytes`);
+  }
+});
+
 test('text that is cut at any place is read as if it were whole', () => {
   const whole = 'plain, größer, 中文字符, 👩‍🚀 and \u{10ffff}';
   const b = Buffer.from(whole);

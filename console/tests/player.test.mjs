@@ -193,12 +193,13 @@ test('the console offers those formats of sessions that have a terminal', async 
   await page.getByRole('link', { name: 'Recordings' }).first().click();
   await page.getByRole('button', { name: 'Export' }).first().click();
   const items = await page.getByRole('menuitem').allInnerTexts();
-  assert.deepEqual(items.map((i) => i.split(/\s/)[0]), ['raw', 'text', 'jsonl', 'hex', 'asciicast', 'asciicast2', 'ttyrec', 'script', 'svg']);
+  assert.deepEqual(items.map((i) => i.split(/\s/)[0]), ['raw', 'text', 'jsonl', 'hex', 'pcapng', 'asciicast', 'asciicast2', 'ttyrec', 'script', 'svg']);
   const files = {
     raw: ['raw', /^\x1b\[1;31mfirst/],
     text: ['text', / opened /],
     jsonl: ['jsonl', /^\{"number":1,/],
     hex: ['hex', /66  69 72 73 74/],
+    pcapng: ['pcapng', /^\n\r\r\n/],
     asciicast: ['cast', /^\{"version":3,.*\n\[0\.500, "o", /],
     asciicast2: ['cast', /^\{"version":2,.*\n\[0\.500000, "o", /],
     ttyrec: ['ttyrec', /^.{12}\x1b\[8;10;60t/s],

@@ -100,6 +100,12 @@ export function visible(s: string): string {
     .replace(/[\0-\x08\x0b-\x1f\x7f]/g, (c) => String.fromCharCode(c === '\x7f' ? 0x2421 : 0x2400 + c.charCodeAt(0)));
 }
 
+/** Text of a protocol as one line: control characters as programs write them, \r and \x1b. */
+export function escaped(s: string): string {
+  const short: Record<string, string> = { '\r': '\\r', '\n': '\\n', '\t': '\\t', '\0': '\\0' };
+  return visible(s.replace(/[\0-\x1f\x7f]/g, (c) => short[c] ?? '\\x' + hex2(c.charCodeAt(0))));
+}
+
 /** Text that others chose, such as a name, as one line in which nothing moves what stands beside it. */
 export function oneLine(s: string): string {
   return visible(s).replaceAll('\n', '\u240a').replaceAll('\t', '\u2409');

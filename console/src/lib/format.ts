@@ -51,6 +51,11 @@ export function duration(us: number): string {
   return Math.floor(whole / 86400) + w.d + ' ' + (Math.floor(whole / 3600) % 24) + w.h;
 }
 
+/** A length of time (µs), in which milliseconds count. */
+export function latency(us: number): string {
+  return us < 995e3 ? Math.round(us / 1000) + i18n.w.units.ms : duration(us);
+}
+
 /** A length of time (µs) that ticks by the second. */
 export function age(us: number): string {
   return us < 10e6 ? Math.max(0, Math.floor(us / 1e6)) + i18n.w.units.s : duration(us);

@@ -12,7 +12,7 @@ export const en = {
     label: 'Pages',
     skip: 'Skip to the content',
   },
-  units: { s: ' s', min: ' min', h: ' h', d: ' d' },
+  units: { ms: ' ms', s: ' s', min: ' min', h: ' h', d: ' d' },
   perSecond: '/s',
   actions: {
     cancel: 'Cancel',
@@ -122,7 +122,7 @@ export const zh: typeof en = {
     label: '页面',
     skip: '跳到内容',
   },
-  units: { s: ' 秒', min: ' 分', h: ' 小时', d: ' 天' },
+  units: { ms: ' 毫秒', s: ' 秒', min: ' 分', h: ' 小时', d: ' 天' },
   perSecond: '/秒',
   actions: {
     cancel: '取消',
