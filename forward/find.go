@@ -53,11 +53,15 @@ func (f *Forwards) rescan() {
 		return
 	}
 	for i := range list {
-		f.foundFor(&list[i], f.known)
+		if list[i].End < f.began { // else it was told of
+			f.foundFor(&list[i], f.known)
+		}
 	}
 	if !f.unlisted.Load() {
 		for _, r := range f.known {
+			r.mu.Lock()
 			r.done = nil
+			r.mu.Unlock()
 		}
 		f.known = nil
 	}
@@ -84,7 +88,7 @@ func (f *Forwards) foundFor(sum *session.Summary, runners []*runner) {
 	}
 	name, named := "", int64(0)
 	for _, r := range runners {
-		if r.done[sum.ID] || !f.lacks(r, sum.ID, info.Fleet) {
+		if !f.lacks(r, sum.ID, info.Fleet) {
 			continue
 		}
 		if name == "" {
@@ -112,8 +116,11 @@ func (f *Forwards) foundFor(sum *session.Summary, runners []*runner) {
 func (f *Forwards) lacks(r *runner, id session.ID, fleet string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	r.mu.Lock()
+	done := r.done[id]
+	r.mu.Unlock()
 	st := f.streams.get(id)
-	return f.runners[r.conf.Name] == r && r.conf.takes(fleet) && (st == nil || st.feedOf(r) == nil)
+	return !done && f.runners[r.conf.Name] == r && r.conf.takes(fleet) && (st == nil || st.feedOf(r) == nil)
 }
 
 // namedAs is the name that a recorded session got, and when it got the first; empty if it got none.

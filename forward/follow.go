@@ -107,7 +107,8 @@ func (f *Forwards) Named(s *hub.Session, fleet, name string) {
 
 // stream makes one; f.mu is held.
 func (f *Forwards) stream(info session.Info, k key, named int64, live *hub.Session) *stream {
-	st := &stream{id: info.ID, start: info.Start, named: named}
+	st := &stream{id: info.ID, start: info.Start}
+	st.named.Store(named)
 	st.live.Store(live)
 	if live != nil {
 		st.datagrams = info.Datagrams()
@@ -197,7 +198,7 @@ func (f *Forwards) rename(st *stream, k key) {
 		}
 	}
 	f.leave(st)
-	st.named = time.Now().UnixMicro()
+	st.named.Store(time.Now().UnixMicro())
 	st.chain(f.person(k))
 	for fd := st.first.Load(); fd != nil; fd = fd.sibling.Load() {
 		r := fd.runner
@@ -289,6 +290,9 @@ func (f *Forwards) dialectOf(st *stream) (*frame.Dialect, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if d := st.dialect.Load(); d != nil {
+		return d, nil
+	}
 	d := f.compile(info.Frame)
 	st.datagrams = info.Datagrams()
 	st.dialect.Store(d)

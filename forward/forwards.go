@@ -46,6 +46,7 @@ type Options struct {
 
 // Forwards are all forwards of a node. It is safe for concurrent use.
 type Forwards struct {
+	began  int64 // Unix µs; fixed after New, as what follows
 	opt    Options
 	hub    *hub.Hub
 	logger *slog.Logger
@@ -79,7 +80,7 @@ func New(opt Options) (*Forwards, error) {
 	if err != nil {
 		return nil, fmt.Errorf("forwards: %w", err)
 	}
-	f := &Forwards{opt: opt, hub: opt.Hub, logger: opt.Logger, ledger: l, runners: map[string]*runner{},
+	f := &Forwards{began: time.Now().UnixMicro(), opt: opt, hub: opt.Hub, logger: opt.Logger, ledger: l, runners: map[string]*runner{},
 		people: map[key]*person{}, dialects: map[string]*frame.Dialect{}, missed: map[string]bool{}}
 	f.streams.init()
 	f.unlisted.Store(opt.Unlisted)
@@ -168,13 +169,14 @@ func (f *Forwards) configure(confs []Config, targets []target) error {
 		}
 		r := newRunner(f, c, targets[i])
 		if l, was := left[c.Name]; was {
-			r.id, r.created, r.paused, r.done = l.id, l.created, l.paused, l.done
+			r.id, r.created, r.paused, r.done, r.searched = l.id, l.created, l.paused, l.done, l.searched
 			f.takeUp(r, l.rows)
 			known = append(known, r)
 			continue
 		}
 		r.created = time.Now().UnixMicro()
-		id, err := f.ledger.add(c.Name, r.created)
+		r.searched = !c.Beginning
+		id, err := f.ledger.add(c.Name, r.created, r.searched)
 		if err != nil {
 			return err
 		}
@@ -194,11 +196,8 @@ func (f *Forwards) configure(confs []Config, targets []target) error {
 		f.rescan()
 		f.configured.Store(true)
 	}
-	for _, r := range known {
-		r.begin(r.conf, r.target, false)
-	}
-	for _, r := range fresh {
-		r.begin(r.conf, r.target, r.conf.Beginning)
+	for _, r := range slices.Concat(known, fresh) {
+		r.begin(r.conf, r.target)
 	}
 	return nil
 }
@@ -244,7 +243,7 @@ func (f *Forwards) change(r *runner, c Config, t target) {
 	})
 	f.adopt(r, time.Now().UnixMicro())
 	f.mu.Unlock()
-	r.begin(c, t, false)
+	r.begin(c, t)
 }
 
 // drop ends a forward for good; f.configuring is held.

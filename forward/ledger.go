@@ -20,7 +20,8 @@ import (
 const ledgerVersion = 1
 
 const ledgerSchema = `
-CREATE TABLE forward (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL, paused INTEGER NOT NULL);
+CREATE TABLE forward (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL, paused INTEGER NOT NULL,
+  searched INTEGER NOT NULL);
 CREATE TABLE feed (
   forward INTEGER NOT NULL, session TEXT NOT NULL, fleet TEXT NOT NULL, name TEXT NOT NULL,
   start INTEGER NOT NULL, named INTEGER NOT NULL, after INTEGER NOT NULL,
@@ -68,6 +69,7 @@ type doneRow struct {
 type leftover struct {
 	id, created int64
 	paused      bool
+	searched    bool // what was on record when it began was found
 	rows        []row
 	done        map[session.ID]bool
 }
@@ -126,14 +128,14 @@ func (l *ledger) load() (map[string]leftover, error) {
 		return nil, err
 	}
 	left, byID := map[string]leftover{}, map[int64]string{}
-	rows, err := l.db.Query("SELECT id, name, created, paused FROM forward")
+	rows, err := l.db.Query("SELECT id, name, created, paused, searched FROM forward")
 	if err != nil {
 		return nil, err
 	}
 	for rows.Next() {
 		var name string
 		lo := leftover{done: map[session.ID]bool{}}
-		if err := rows.Scan(&lo.id, &name, &lo.created, &lo.paused); err != nil {
+		if err := rows.Scan(&lo.id, &name, &lo.created, &lo.paused, &lo.searched); err != nil {
 			rows.Close()
 			return nil, err
 		}
@@ -164,10 +166,10 @@ func (l *ledger) load() (map[string]leftover, error) {
 	return left, rows.Err()
 }
 
-func (l *ledger) add(name string, created int64) (id int64, err error) {
+func (l *ledger) add(name string, created int64, searched bool) (id int64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r, err := l.db.Exec("INSERT INTO forward (name, created, paused) VALUES (?, ?, 0)", name, created)
+	r, err := l.db.Exec("INSERT INTO forward (name, created, paused, searched) VALUES (?, ?, 0, ?)", name, created, searched)
 	if err != nil {
 		return 0, err
 	}
@@ -178,6 +180,13 @@ func (l *ledger) forget(id int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, err := l.db.Exec("DELETE FROM feed WHERE forward = ?1; DELETE FROM forward WHERE id = ?1", id)
+	return err
+}
+
+func (l *ledger) setSearched(id int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, err := l.db.Exec("UPDATE forward SET searched = 1 WHERE id = ?", id)
 	return err
 }
 
@@ -348,7 +357,7 @@ func (r *runner) gather(c *changes) (feeds []*feed, done []doneRow) {
 		}
 		st := fd.stream
 		p := st.person.Load()
-		c.rows = append(c.rows, row{forward: r.id, session: st.id, fleet: p.fleet, name: p.name, start: st.start, named: st.named, after: fd.after,
+		c.rows = append(c.rows, row{forward: r.id, session: st.id, fleet: p.fleet, name: p.name, start: st.start, named: st.named.Load(), after: fd.after,
 			event: fd.event, within: int64(fd.within), offset: fd.offset, framer: int64(fd.framer), said: fd.said, serial: int64(fd.serial)})
 	}
 	for _, d := range done {

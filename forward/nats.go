@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 
@@ -53,6 +54,10 @@ type subject struct {
 	parts []string // of the subject; "{fleet}" and "{name}" by themselves
 	conn  func() (*nats.Conn, error)
 	done  func()
+
+	mu  sync.Mutex
+	js  nats.JetStreamContext // of via; each has a subscription for its acknowledgements
+	via *nats.Conn
 }
 
 func (f *Forwards) openNATS(c Config) (target, error) {
@@ -118,7 +123,7 @@ func (s *subject) deliver(ctx context.Context, b *batch) error {
 	}
 	publish, settle := conn.PublishMsg, func() error { return conn.FlushWithContext(ctx) }
 	if s.conf.JetStream {
-		js, err := conn.JetStream(nats.PublishAsyncMaxPending(mostBatch))
+		js, err := s.stream(conn)
 		if err != nil {
 			return err
 		}
@@ -128,7 +133,13 @@ func (s *subject) deliver(ctx context.Context, b *batch) error {
 			acks = append(acks, ack)
 			return err
 		}
-		settle = func() error { return awaitAcks(ctx, acks) }
+		settle = func() error {
+			err := awaitAcks(ctx, acks)
+			if err != nil {
+				s.forgetStream() // with acknowledgements that may never come
+			}
+			return err
+		}
 	}
 	at, name := 0, 0
 	for i, end := range b.ends {
@@ -143,6 +154,28 @@ func (s *subject) deliver(ctx context.Context, b *batch) error {
 		at, name = end, b.nameEnd[2*i+1]
 	}
 	return settle()
+}
+
+func (s *subject) stream(conn *nats.Conn) (nats.JetStreamContext, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.js != nil && s.via == conn {
+		return s.js, nil
+	}
+	js, err := conn.JetStream(nats.PublishAsyncMaxPending(mostBatch))
+	if err == nil {
+		s.js, s.via = js, conn
+	}
+	return js, err
+}
+
+func (s *subject) forgetStream() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.js != nil {
+		s.js.CleanupPublisher()
+	}
+	s.js, s.via = nil, nil
 }
 
 func awaitAcks(ctx context.Context, acks []nats.PubAckFuture) error {

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -11,9 +12,10 @@ import (
 // runner is one forward: the feeds that have something for it, in the order in which they got it, and the workers that
 // take them to the target.
 type runner struct {
-	f       *Forwards
-	id      int64 // in the ledger; fixed once it is configured, as created
-	created int64 // Unix µs
+	f        *Forwards
+	id       int64 // in the ledger; fixed once it is configured, as created
+	created  int64 // Unix µs
+	searched bool  // what was on record when it began is among its feeds; owned by who configures, and by the search
 
 	conf   Config // guarded by Forwards.mu, as target; workers have their own
 	target target
@@ -34,7 +36,7 @@ type runner struct {
 
 	unwritten []*feed             // whose place is not in the ledger
 	finished  []doneRow           // as well
-	done      map[session.ID]bool // what an earlier process had delivered; owned by who configures
+	done      map[session.ID]bool // of what an earlier process left, what is delivered; nil once that does not matter
 
 	state     string // as it was last seen, and since when, Unix µs
 	since     int64
@@ -52,7 +54,7 @@ func newRunner(f *Forwards, c Config, t target) *runner {
 }
 
 // begin starts the workers, with all that is on record first where a forward is to begin there.
-func (r *runner) begin(c Config, t target, fromBeginning bool) {
+func (r *runner) begin(c Config, t target) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.ctx, r.cancel = ctx, cancel
 	r.mu.Lock()
@@ -64,7 +66,7 @@ func (r *runner) begin(c Config, t target, fromBeginning bool) {
 			r.working.Go(func() { w.run(ctx) })
 		}
 	}
-	if !fromBeginning {
+	if r.searched {
 		start()
 		return
 	}
@@ -72,9 +74,14 @@ func (r *runner) begin(c Config, t target, fromBeginning bool) {
 		if err := r.f.findAll(ctx, r, c); err != nil && ctx.Err() == nil {
 			r.f.logger.Error("recordings cannot be listed: a forward begins with what comes from now on", "forward", c.Name, "error", err)
 		}
-		if ctx.Err() == nil {
-			start()
+		if ctx.Err() != nil {
+			return // the next to begin searches again
 		}
+		if err := errors.Join(r.f.commit(), r.f.ledger.setSearched(r.id)); err != nil {
+			r.f.logger.Error("places of forwards cannot be written; after a crash more is delivered again", "error", err)
+		}
+		r.searched = true
+		start()
 	})
 }
 
@@ -210,6 +217,9 @@ func (r *runner) note(fd *feed) {
 // finish has it written that nothing of a session is left for the forward; r.mu is held.
 func (r *runner) finish(id session.ID) {
 	r.finished = append(r.finished, doneRow{id, time.Now().UnixMicro()})
+	if r.done != nil {
+		r.done[id] = true
+	}
 }
 
 // release gives a feed back in a state; runner.mu is held.

@@ -18,8 +18,8 @@ type person struct {
 // stream is a device's session of which something is to be forwarded, or will be. It is there as long as a forward needs it.
 type stream struct {
 	id    session.ID
-	start int64 // Unix µs
-	named int64 // when it became the device's, Unix µs: the order of a device's sessions
+	start int64        // Unix µs
+	named atomic.Int64 // when it became the device's, Unix µs: the order of a device's sessions; set under Forwards.mu
 
 	datagrams bool // known once dialect is: each event is a message
 
@@ -118,7 +118,7 @@ func (s *stream) chain(p *person) {
 	s.person.Store(p)
 	older := p.newest
 	var newer *stream
-	for older != nil && older.named > s.named {
+	for older != nil && older.named.Load() > s.named.Load() {
 		older, newer = older.older, older
 	}
 	s.older, s.newer = older, newer

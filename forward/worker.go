@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/frame"
@@ -237,7 +239,7 @@ func (w *worker) isFree(fd *feed) bool {
 	older := fd.stream.olderOf(r)
 	wait := time.Duration(0)
 	if older != nil && !older.isOver() {
-		if wait = besideAfter - time.Since(time.UnixMicro(fd.stream.named)); wait <= 0 {
+		if wait = besideAfter - time.Since(time.UnixMicro(fd.stream.named.Load())); wait <= 0 {
 			older = nil
 		}
 	}
@@ -354,4 +356,11 @@ func (w *worker) putOff(err error) {
 }
 
 // configText is a configuration in a form that can be compared.
-func configText(c Config) string { return fmt.Sprintf("%#v", c) }
+func configText(c Config) string {
+	text := fmt.Sprintf("%#v", c)
+	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
+		value, err := secret(c.Headers[name]) // a file may have another now
+		text += fmt.Sprintf(" %q %v", value, err)
+	}
+	return text
+}

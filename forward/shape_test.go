@@ -1,0 +1,106 @@
+package forward_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/switchboard-relay/switchboard/forward"
+	"github.com/switchboard-relay/switchboard/frame"
+)
+
+func TestSilenceEndsAMessageThatIsForwardedThen(t *testing.T) {
+	w := newWire(true)
+	n := newNode(t, w.setting(), toLink)
+	c := dial(t, n.fleet("devices", frame.Spec{Framers: []frame.FramerSpec{{Type: "gap", Gap: "50ms"}},
+		Register: &frame.RegisterSpec{Pattern: `LOGIN:(?P<name>\w+)\n`}}), "")
+	say(t, c, "LOGIN:a")
+	time.Sleep(100 * time.Millisecond) // the silence that ends it, for a service that looks only when more comes
+	began := time.Now()
+	say(t, c, "one")
+	w.got.count(t, 2)
+	if took := time.Since(began); took < 40*time.Millisecond {
+		t.Errorf("it came after %v, before silence could end it", took)
+	}
+	if got := strings.Join(w.got.texts("a"), ""); got != "LOGIN:a\none\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestAMessageThatDripsInIsForwardedOnceItIsWhole(t *testing.T) {
+	w := newWire(true)
+	n := newNode(t, w.setting(), toLink)
+	c := dial(t, n.fleet("devices", lineSpec), "a")
+	long := strings.Repeat("drop by drop ", 200)
+	for i := range len(long) {
+		if _, err := c.Write([]byte{long[i]}); err != nil {
+			t.Fatal(err)
+		}
+		if i%10 == 0 {
+			time.Sleep(time.Millisecond) // so that they are pieces
+		}
+	}
+	say(t, c, "")
+	w.got.count(t, 2)
+	if got := w.got.texts("a")[1]; got != long {
+		t.Errorf("got %d bytes, want %d", len(got), len(long))
+	}
+}
+
+func TestSessionsOfOneNameThatLiveBesideEachOtherDoNotWait(t *testing.T) {
+	w := newWire(true)
+	n := newNode(t, w.setting(), toLink)
+	addr := n.fleet("devices", lineSpec)
+	first := dial(t, addr, "a")
+	second := dial(t, addr, "a")
+	say(t, second, "of the second")
+	w.got.count(t, 3)
+	say(t, first, "of the first")
+	w.got.count(t, 4)
+	say(t, second, "again")
+	w.got.count(t, 5)
+}
+
+func TestWhatIsLeftOfAMessageAtTheEndIsForwardedAsCut(t *testing.T) {
+	s := newSite(t, nil)
+	n := newNode(t, setting{}, toSite(s))
+	c := dial(t, n.fleet("devices", lineSpec), "a")
+	if _, err := c.Write([]byte("half a li")); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	o := s.got.count(t, 2)[1]
+	if o.text() != "half a li" || len(o.Flags) != 1 || o.Flags[0] != "cut" {
+		t.Errorf("got %q with flags %q", o.text(), o.Flags)
+	}
+	n.status("hook", "idle", isIdle)
+}
+
+func TestWhatWasDeliveredSinceAKillIsNotFoundOnceMore(t *testing.T) {
+	w := newWire(false)
+	with := w.setting()
+	with.dir, with.opt.Unlisted = t.TempDir(), true
+	n := newNode(t, with, toLink)
+	c := dial(t, n.fleet("devices", lineSpec), "a")
+	settle(t, c, "SYNC")
+	n.status("web", "waiting", func(s status) bool { return s.State == "waiting" })
+	n.stop()
+	n = newNode(t, with, toLink) // whose index may lack recordings
+	w.connect()
+	w.got.count(t, 2)
+	c = dial(t, n.fleet("devices", lineSpec), "b")
+	say(t, c, "since")
+	c.Close()
+	w.got.count(t, 4)
+	n.status("web", "idle", isIdle)
+	n.forwards.Rescan()
+	c = dial(t, n.fleet("more", lineSpec), "c")
+	conf := toLink
+	conf.Fleets = []string{"more"}
+	check(t, n.forwards.Configure([]forward.Config{conf}))
+	say(t, c, "last")
+	list := w.got.await(t, "last", func(l []object) bool { return l[len(l)-1].text() == "last" })
+	if len(list) != 5 {
+		t.Errorf("got %d messages, want 5: %q", len(list), tail(list))
+	}
+}
