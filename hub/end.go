@@ -48,6 +48,7 @@ func (s *Session) end(e session.End) {
 	for _, f := range closers {
 		f()
 	}
+	s.tellState()
 	switch s.keeper {
 	case nobody:
 		s.finish()

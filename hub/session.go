@@ -38,7 +38,7 @@ type Session struct {
 
 	sendMu sync.Mutex // orders recording and writing of Sent
 
-	state any // of the service: see SetState
+	state atomic.Value // of the service: see SetState
 
 	box   atomic.Pointer[outbox] // made when something is to be pushed
 	extra atomic.Pointer[extra]
@@ -133,11 +133,27 @@ func (s *Session) SetName(name string) {
 	s.log.Append(session.Named, []byte(name))
 }
 
-// SetState keeps what the service knows of the session with it. It is the service's own, which sets it before others may ask.
-func (s *Session) SetState(state any) { s.state = state }
+// SetState keeps what the service knows of the session with it. It is the service's own, and always of one type. If it is an Ending,
+// it is told of the session's end, at once if that was.
+func (s *Session) SetState(state any) {
+	s.state.Store(state)
+	if s.over.Load() != nil {
+		s.tellState()
+	}
+}
 
-// State is what SetState was given.
-func (s *Session) State() any { return s.state }
+// Ending is a state that is told of its session's end, as OnEnd does, but costs nothing: Ends must not block, and may be called
+// twice.
+type Ending interface{ Ends() }
+
+func (s *Session) tellState() {
+	if state, ok := s.state.Load().(Ending); ok {
+		state.Ends()
+	}
+}
+
+// State is what SetState was given, nil if it was not called.
+func (s *Session) State() any { return s.state.Load() }
 
 // Listener is the one whose rules the session began with.
 func (s *Session) Listener() *Listener { return s.listener }

@@ -1,9 +1,12 @@
 package fleet_test
 
 import (
+	"database/sql"
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -181,6 +184,41 @@ func TestDevicesAreKnownBehindARestart(t *testing.T) {
 	h = houseIn(t, h.dir)
 	if _, list, err := h.fleets.Get("devices", "919"); err != device.ErrNotFound {
 		t.Errorf("forgotten, behind a restart: %v, %v", list, err)
+	}
+}
+
+func TestACrashedProcessLeavesDevicesAsTheRecordingsHaveThem(t *testing.T) {
+	h := newHouse(t)
+	early := h.dial().say("ETUNG:940\nPING")
+	early.expect("PONG")
+	h.until("it is on disk", func() bool {
+		db, err := sql.Open("sqlite", "file:"+filepath.Join(h.dir, "fleet.db")+"?mode=ro")
+		must(t, err)
+		defer db.Close()
+		var n int
+		return db.QueryRow("SELECT count(*) FROM connection WHERE name = '940'").Scan(&n) == nil && n == 1
+	})
+	early.say(strings.Repeat("x", 1000))
+	late := h.dial().say("ETUNG:941\n")
+	h.online("941", 1)
+	h.until("all came", func() bool { return h.received(early, 1014) })
+	must(t, h.of(early).WaitStored())
+	must(t, h.of(late).WaitStored())
+	dir := t.TempDir() // as kill -9 would leave it
+	must(t, os.CopyFS(dir, os.DirFS(h.dir)))
+	session940 := h.status("940").Session
+
+	h = houseIn(t, dir)
+	h.until("what is known is brought up to date", func() bool { return h.status("940").Received == 1014 && h.status("941").Received == 10 })
+	for _, name := range []string{"940", "941"} {
+		st, list, err := h.fleets.Get("devices", name)
+		if err != nil || st.State != device.Offline || st.Cause != string(session.Interrupted) || st.Connections != 1 || len(list) != 1 ||
+			list[0].Cause != session.Interrupted || list[0].End == 0 || list[0].Received != st.Received {
+			t.Errorf("%s: %+v, %+v, %v", name, st, list, err)
+		}
+	}
+	if st := h.status("940"); st.Session != session940 || st.Sent != 4 {
+		t.Errorf("940: %+v; want session %s", st, session940)
 	}
 }
 

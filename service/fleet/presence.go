@@ -80,6 +80,9 @@ func (f *fleet) enter(v *visit, ip netip.Addr) error {
 	conf := &v.svc.conf
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if v.state == gone {
+		return v.s.Ended()
+	}
 	if conf.MaxUnregistered > 0 && ip.IsValid() {
 		a := f.addresses.of(ip)
 		if a.nameless >= conf.MaxUnregistered {
@@ -185,7 +188,7 @@ func (f *fleet) leave(v *visit) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.detach(v, gone)
-	if v.entry != nil {
+	if v.entry != nil && v.left == 0 {
 		f.foldTo(v, now)
 		f.leaveEntry(v, at)
 	}

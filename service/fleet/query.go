@@ -191,8 +191,6 @@ func (f *Fleets) Get(fleet, name string) (device.Status, []device.Connection, er
 	st := e.status(fl)
 	for _, v := range e.visits {
 		c := v.connection()
-		t := v.tally().less(v.base)
-		c.Messages, c.Received, c.Sent = t.messages, t.received, t.sent
 		found[rowKey{fleet, name, c.Session}] = c
 	}
 	fl.mu.Unlock()

@@ -45,10 +45,6 @@ func (svc *Service) Open(s *hub.Session) error {
 	if err := svc.fleet.enter(v, ipOf(s.RemoteAddr())); err != nil {
 		return v.refuse(err)
 	}
-	s.OnEnd(func() {
-		svc.fleet.leave(v)
-		v.do(ended)
-	})
 	v.work.Lock()
 	defer v.release()
 	if err := v.nameItself(); err != nil {
@@ -56,6 +52,12 @@ func (svc *Service) Open(s *hub.Session) error {
 	}
 	v.arm()
 	return nil
+}
+
+// Ends implements hub.Ending: the visit counts no more.
+func (v *visit) Ends() {
+	v.svc.fleet.leave(v)
+	v.do(ended)
 }
 
 // nameItself gives the session the name that it has without saying it.

@@ -29,6 +29,7 @@ CREATE TABLE connection (
   transport TEXT NOT NULL, remote TEXT NOT NULL, end INTEGER NOT NULL, cause TEXT NOT NULL, messages INTEGER NOT NULL,
   received INTEGER NOT NULL, sent INTEGER NOT NULL, PRIMARY KEY (fleet, name, start, session)
 ) WITHOUT ROWID;
+CREATE TABLE written (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL);
 CREATE INDEX connection_open ON connection (end) WHERE end = 0;
 `
 
@@ -38,6 +39,7 @@ type store struct {
 	read   *sql.DB
 	logger *slog.Logger
 	fleets *Fleets
+	began  int64 // Unix µs: connections before were another process's
 
 	mu      sync.Mutex
 	dirty   map[*entry]*fleet
@@ -49,7 +51,8 @@ type store struct {
 	wake    chan struct{}
 	stop    chan struct{}
 	stopped chan struct{}
-	failing bool // owned by run
+	caught  chan struct{} // closed when what a crash left is brought up to date
+	failing bool          // owned by run
 }
 
 // rowKey is a device's connection.
@@ -86,8 +89,9 @@ func openStore(path string, fleets *Fleets) (*store, error) {
 func open(path string, fleets *Fleets) (*store, error) {
 	dsn := "file:" + url.PathEscape(path) + "?_pragma=journal_mode(wal)&_pragma=synchronous(normal)" +
 		"&_pragma=busy_timeout(10000)&_pragma=cache_size(-1024)"
-	st := &store{fleets: fleets, logger: fleets.opt.Logger, dirty: map[*entry]*fleet{}, rows: map[rowKey]device.Connection{},
-		gone: map[rowKey]bool{}, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{})}
+	st := &store{began: time.Now().UnixMicro(), fleets: fleets, logger: fleets.opt.Logger, dirty: map[*entry]*fleet{}, rows: map[rowKey]device.Connection{},
+		gone: map[rowKey]bool{}, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
+		caught: make(chan struct{})}
 	var err error
 	if st.write, err = sql.Open("sqlite", dsn+"&_txlock=immediate"); err != nil {
 		return nil, err
@@ -109,6 +113,7 @@ func open(path string, fleets *Fleets) (*store, error) {
 		return nil, err
 	}
 	go st.run() // close waits for it
+	go st.catchUp()
 	return st, nil
 }
 
@@ -155,6 +160,7 @@ func (st *store) load() error {
 
 func (st *store) close() error {
 	close(st.stop)
+	<-st.caught
 	<-st.stopped
 	err := st.read.Close()
 	if e := st.write.Close(); err == nil {
@@ -207,7 +213,11 @@ func (st *store) note(v *visit, end int64) {
 
 // connection is the visit as its device's connection; its fleet's mu is held.
 func (v *visit) connection() device.Connection {
-	t := v.folded.less(v.base)
+	t := v.folded
+	if v.left == 0 {
+		t = v.tally()
+	}
+	t = t.less(v.base)
 	c := device.Connection{Session: v.s.ID(), Listener: v.svc.conf.Listener, Transport: v.s.Transport(),
 		Remote: v.s.RemoteAddr().String(), Start: v.since, End: v.left, Messages: t.messages, Received: t.received, Sent: t.sent}
 	if end := v.s.Ended(); end != nil && v.left != 0 {

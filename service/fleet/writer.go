@@ -62,6 +62,9 @@ func (st *store) flush() {
 		f.mu.Lock()
 		e.dirty = false
 		d := stored{e.status(f), e.admitted}
+		for _, v := range e.visits {
+			rows[rowKey{f.name, e.name, v.s.ID()}] = v.connection()
+		}
 		f.mu.Unlock()
 		devices = append(devices, d)
 	}
@@ -120,6 +123,9 @@ func (st *store) commit(devices []stored, rows map[rowKey]device.Connection, gon
 		return err
 	}
 	if err := writeConnections(tx, rows); err != nil {
+		return err
+	}
+	if _, err := tx.Exec("INSERT OR REPLACE INTO written VALUES (1, ?)", time.Now().UnixMicro()); err != nil {
 		return err
 	}
 	return tx.Commit()
