@@ -178,6 +178,27 @@ func TestAnAnswerIsKnownByTheNumberOfItsProtocol(t *testing.T) {
 	}
 }
 
+func TestADeviceOverUDPIsToldWhatFitsIntoADatagram(t *testing.T) {
+	sb := start(t, t.TempDir(), trackers(func(l *switchboard.ListenerConfig) { l.Listen = "udp://127.0.0.1:0" }))
+	c := dial(t, "udp", sb.Addr("trackers"))
+	io.WriteString(c, "LOGIN car1\n")
+	datagram := make([]byte, 1<<16)
+	if n, err := c.Read(datagram); err != nil || string(datagram[:n]) != "WELCOME\n" {
+		t.Fatalf("got %q, %v", datagram[:n], err)
+	}
+	data, _ := json.Marshal(strings.Repeat("x", 64<<10))
+	long, short := order(t, sb, fmt.Sprintf(`{"name":"car1","data":%s}`, data)), order(t, sb, `{"name":"car1","data":"lock"}`)
+	if got := outcome(t, sb, long.ID); got.State != device.Failed || !strings.Contains(got.Error, "a datagram has at most 65507 bytes") {
+		t.Errorf("the long one is %+v", got)
+	}
+	if n, err := c.Read(datagram); err != nil || string(datagram[:n]) != "lock" {
+		t.Errorf("got %d bytes, %v; want the short one", n, err)
+	}
+	if got := outcome(t, sb, short.ID); got.State != device.Done {
+		t.Errorf("the short one is %+v", got)
+	}
+}
+
 // webServer connects to a listener of devices as the web server does, from another address.
 func webServer(t *testing.T, sb *switchboard.Switchboard) (net.Conn, *bufio.Reader) {
 	t.Helper()

@@ -64,7 +64,7 @@ func (q *Queue) add(ctx context.Context, c device.Command, done func(taken), ove
 	q.next++
 	q.kept++
 	if over != nil {
-		it.over = append(it.over, over)
+		it.follow(over)
 	}
 	if t.flight == nil && len(t.peers) > 0 && !it.uplink && t.next() == nil && !t.waitsNow() && !q.stalled[t] {
 		peer := t.peers[len(t.peers)-1] // it goes straight to Writing
@@ -157,7 +157,7 @@ func (q *Queue) follow(c device.Command, over func(Outcome)) bool {
 	defer q.mu.Unlock()
 	it := q.targets[key{c.Fleet, c.Name}].named(c.ID)
 	if it != nil {
-		it.over = append(it.over, over)
+		it.follow(over)
 	}
 	return it != nil
 }

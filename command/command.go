@@ -50,6 +50,9 @@ var (
 // then. After any other error it is uncertain.
 var ErrNotSent = errors.New("nothing was sent")
 
+// ErrUnsendable is wrapped by an error of Peer.Send for what never can be sent there: the command has failed, and the connection goes on.
+var ErrUnsendable = errors.New("it cannot be sent to this device")
+
 // AmbiguousError says that an id is that of commands of several devices.
 type AmbiguousError struct {
 	ID    string
@@ -72,7 +75,7 @@ type Peer interface {
 	Fleet() string
 	Name() string
 	Session() session.ID
-	// Send writes all of p to the device, and may wait for the socket; the connection's end ends that wait. See ErrNotSent.
+	// Send writes all of p to the device, and may wait for the socket; the connection's end ends that wait. See ErrNotSent and ErrUnsendable.
 	Send(p []byte) error
 }
 

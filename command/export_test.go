@@ -24,6 +24,30 @@ func (q *Queue) SetVersion(t *testing.T, version int) {
 	q.exec(t, fmt.Sprintf("PRAGMA user_version = %d", version))
 }
 
+// MaxFollowers is how many lines on links may tell of one command.
+const MaxFollowers = maxFollowers
+
+// Plan is how SQLite finds what a filter chooses.
+func (q *Queue) Plan(t *testing.T, f Filter) (plan string) {
+	t.Helper()
+	f.Limit = 100
+	where, args := f.where()
+	rows, err := q.store.read.Query("EXPLAIN QUERY PLAN SELECT seq, "+columns+" FROM command "+where, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		plan += detail + "; "
+	}
+	return plan
+}
+
 // PruneNow looks at all history.
 func (q *Queue) PruneNow(t *testing.T) { q.PruneAt(t, time.Now()) }
 

@@ -100,6 +100,8 @@ func (q *Queue) sent(it *item, f *flight, err error) {
 	}
 	now := time.Now()
 	switch {
+	case errors.Is(err, ErrUnsendable):
+		q.settle(it, device.Failed, err.Error(), 0)
 	case errors.Is(err, ErrNotSent):
 		t := it.target
 		q.requeueBehind(t, it, f.peer)
@@ -144,9 +146,10 @@ func (q *Queue) settle(it *item, state device.CommandState, why string, answered
 	if len(it.over) > 0 {
 		o := Outcome{State: state, Error: why, Answer: c.answer}
 		over := it.over
+		it.over = nil
 		q.teller.tell(func() {
-			for _, f := range over {
-				f(o)
+			for _, w := range over {
+				w.told(o)
 			}
 		})
 	}

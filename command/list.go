@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/switchboard-relay/switchboard/device"
@@ -36,22 +37,29 @@ func (q *Queue) List(ctx context.Context, f Filter) ([]device.Command, error) {
 	if f.Limit == 0 {
 		f.Limit = DefaultList
 	}
+	where, args := f.where()
+	if err := q.writer.settled(); err != nil {
+		return nil, err
+	}
+	list, _, err := q.store.query(ctx, where, args...)
+	return list, err
+}
+
+// where is the end of the statement.
+func (f *Filter) where() (where string, args []any) {
 	var conditions []string
-	var args []any
 	for _, c := range []struct{ column, value string }{{"fleet", f.Fleet}, {"name", f.Name}, {"state", string(f.State)}} {
 		if c.value != "" {
 			conditions, args = append(conditions, c.column+" = ?"), append(args, c.value)
 		}
 	}
-	where := ""
+	if f.State != "" && !f.State.Over() {
+		conditions = append(conditions, isOpen)
+	}
 	if len(conditions) > 0 {
 		where = "WHERE " + strings.Join(conditions, " AND ")
 	}
-	if err := q.writer.settled(); err != nil {
-		return nil, err
-	}
-	list, _, err := q.store.query(ctx, where+" ORDER BY seq DESC LIMIT ?", append(args, f.Limit)...)
-	return list, err
+	return where + " ORDER BY seq DESC LIMIT ?", append(args, f.Limit)
 }
 
 // Get returns a command. An error wraps ErrNotFound, or is an AmbiguousError.
@@ -90,15 +98,22 @@ func (q *Queue) Await(ctx context.Context, ref Ref) (device.Command, error) {
 	q.mu.Lock()
 	it := q.targets[key{c.Fleet, c.Name}].find(seq)
 	over := make(chan struct{})
+	w := &watcher{told: func(Outcome) { close(over) }}
 	if it == nil {
 		close(over) // just now
 	} else {
-		it.over = append(it.over, func(Outcome) { close(over) })
+		it.over = append(it.over, w)
 	}
 	q.mu.Unlock()
 	select {
 	case <-over:
 	case <-ctx.Done():
+		if it == nil {
+			break
+		}
+		q.mu.Lock()
+		it.over = slices.DeleteFunc(it.over, func(other *watcher) bool { return other == w })
+		q.mu.Unlock()
 	}
 	return q.Get(context.WithoutCancel(ctx), Ref{c.Fleet, c.Name, c.ID})
 }
@@ -117,7 +132,7 @@ func (q *Queue) Waiting(fleet, name string) int {
 // load brings the commands that are not over into memory, as they are now.
 func (q *Queue) load() error {
 	s := q.store
-	if _, err := s.write.Exec("UPDATE command SET state = ?, error = ? WHERE state = ?", device.Uncertain,
+	if _, err := s.write.Exec("UPDATE command SET state = ?, error = ? WHERE state = ? AND "+isOpen, device.Uncertain,
 		"Switchboard ended while it was written", device.Writing); err != nil {
 		return err
 	}
@@ -128,7 +143,7 @@ func (q *Queue) load() error {
 	q.next = last.Int64 + 1
 	rows, err := s.write.Query("SELECT seq, fleet, name, id, at, state, expires, written, session, ack, pattern, timeout, " +
 		"CASE WHEN state = 'written' AND ack IN ('echo', 'sequence') THEN data ELSE x'' END " +
-		"FROM command WHERE state IN ('queued', 'written') ORDER BY seq")
+		"FROM command WHERE " + isOpen + " ORDER BY seq")
 	if err != nil {
 		return err
 	}

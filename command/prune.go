@@ -1,6 +1,10 @@
 package command
 
-import "time"
+import (
+	"database/sql"
+	"errors"
+	"time"
+)
 
 // How often history is looked at, and how much of it goes at once.
 const (
@@ -29,7 +33,7 @@ func (q *Queue) tidy() {
 	}
 }
 
-const isOver = "state NOT IN ('queued', 'writing', 'written')"
+const isOver = "NOT " + isOpen
 
 // prune removes what is too old, or too much, for as long as the queue is open.
 func (q *Queue) prune() {
@@ -79,8 +83,7 @@ func (q *Queue) pruneBusy() error {
 
 // pruneAll looks at everything.
 func (q *Queue) pruneAll(now time.Time) error {
-	if err := q.remove("seq IN (SELECT seq FROM command WHERE created < ? AND "+isOver+" ORDER BY seq LIMIT 500)", MaxKept,
-		now.Add(-HistoryAge).UnixMicro()); err != nil {
+	if err := q.pruneOld(now.Add(-HistoryAge).UnixMicro()); err != nil {
 		return err
 	}
 	rows, err := q.store.read.Query("SELECT fleet, name FROM command GROUP BY fleet, name HAVING count(*) > ?", MaxHistory)
@@ -108,6 +111,28 @@ func (q *Queue) pruneAll(now time.Time) error {
 	clear(q.pruning)
 	q.mu.Unlock()
 	return q.pruneBusy()
+}
+
+// pruneOld removes what was asked for before a time, Unix µs. Where that ends is looked for beside the transactions.
+func (q *Queue) pruneOld(before int64) error {
+	var first sql.NullInt64
+	err := q.store.read.QueryRow("SELECT min(seq) FROM command").Scan(&first)
+	if err != nil || !first.Valid {
+		return err
+	}
+	end := q.place()
+	err = q.store.read.QueryRow("SELECT seq FROM command WHERE created >= ? ORDER BY seq LIMIT 1", before).Scan(&end)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) || end <= first.Int64 {
+		return err
+	}
+	return q.remove("seq IN (SELECT seq FROM command WHERE seq < ? AND "+isOver+" ORDER BY seq LIMIT 500)", MaxKept, end)
+}
+
+// place is behind all commands that there are.
+func (q *Queue) place() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.next
 }
 
 // pruneDevice removes what is too much of one device's history.

@@ -169,3 +169,47 @@ func FuzzRequestsAreReadOrRefused(f *testing.F) {
 		}
 	})
 }
+
+func TestACommandThatIsAskedForAgainAndAgainIsToldOnlySoOften(t *testing.T) {
+	h := open(t)
+	lines := make(chan string, 100)
+	line := []byte(`{"name":"8601","data":"x","id":"1"}`)
+	for range 40 {
+		h.q.Request(t.Context(), "fleet", "web", line, func(line []byte) { lines <- stateOf(line) })
+		if got := <-lines; got != "queued" {
+			t.Fatalf("told %s; want queued", got)
+		}
+	}
+	waits := make(chan device.Command)
+	go func() {
+		c, _ := h.q.Await(t.Context(), command.Ref{ID: "1"})
+		waits <- c
+	}()
+	h.connect("8601")
+	if c := <-waits; c.State != device.Done {
+		t.Errorf("who waits is told %s; want done", c.State)
+	}
+	told := 0
+	h.ends(h.add(text("8601", "y")), device.Done)
+	for told < command.MaxFollowers {
+		if got := <-lines; got != "done" {
+			t.Fatalf("told %s; want done", got)
+		}
+		told++
+	}
+	if len(lines) > 0 {
+		t.Errorf("%d more were told", len(lines))
+	}
+}
+
+func TestWhatIsNotOverIsFoundWithoutReadingAllHistory(t *testing.T) {
+	h := open(t)
+	for _, state := range []device.CommandState{device.Queued, device.Written} {
+		if plan := h.q.Plan(t, command.Filter{State: state}); !strings.Contains(plan, "USING INDEX command_open") {
+			t.Errorf("commands that are %s are found by %q", state, plan)
+		}
+	}
+	if plan := h.q.Plan(t, command.Filter{Fleet: "fleet", Name: "8601"}); !strings.Contains(plan, "USING INDEX command_device") {
+		t.Errorf("a device's commands are found by %q", plan)
+	}
+}

@@ -28,8 +28,11 @@ CREATE TABLE command (
   UNIQUE (id, fleet, name)
 );
 CREATE INDEX command_device ON command (fleet, name, seq);
-CREATE INDEX command_open ON command (state) WHERE state IN ('queued', 'writing', 'written');
+CREATE INDEX command_open ON command (state) WHERE ` + isOpen + `;
 `
+
+// isOpen chooses the commands that are not over. A statement that says it in these words reads no others.
+const isOpen = "state IN ('queued', 'writing', 'written')"
 
 const columns = "fleet, name, id, data, at, ack, pattern, timeout, by, state, error, created, expires, written, answered, session, answer, resend_of"
 

@@ -35,7 +35,32 @@ type item struct {
 	due     int64 // of clock
 	place   int   // in clock, from 1
 	flight  *flight
-	over    []func(Outcome) // who is to be told
+	over    []*watcher // who is to be told how it ends
+}
+
+// watcher is to be told how a command ends.
+type watcher struct {
+	told func(Outcome)
+	link bool // a line on a link tells of it
+}
+
+// maxFollowers is how many lines on links may tell of one command, which was asked for so often: then the first is left out.
+const maxFollowers = 16
+
+// follow has a line on a link tell how the command ends.
+func (it *item) follow(told func(Outcome)) {
+	lines, first := 0, -1
+	for i, w := range it.over {
+		if w.link {
+			if lines++; first < 0 {
+				first = i
+			}
+		}
+	}
+	if lines >= maxFollowers {
+		it.over = slices.Delete(it.over, first, first+1)
+	}
+	it.over = append(it.over, &watcher{told, true})
 }
 
 // flight is what a command needs while it is written, and until it is answered.

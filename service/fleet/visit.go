@@ -10,6 +10,7 @@ import (
 	"github.com/switchboard-relay/switchboard/frame"
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/transport"
 )
 
 // visit is one connection of a device, from its first byte to its last. There are many, most of them idle.
@@ -244,6 +245,9 @@ func (v *visit) Sequence(p []byte) []byte { return v.svc.conf.Dialect.Sequence(p
 // Send implements Peer. What the device's messages by now are answered with goes before: so a registration's answer comes before
 // the first command.
 func (v *visit) Send(p []byte) error {
+	if v.s.Datagrams() && len(p) > transport.MaxDatagram {
+		return fmt.Errorf("%w: a datagram has at most %d bytes", command.ErrUnsendable, transport.MaxDatagram)
+	}
 	v.work.Lock()
 	a := v.acks
 	v.release()
