@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -21,67 +20,52 @@ func read(t *testing.T, path string) *File {
 	return sorted(t, data)
 }
 
-func TestPublicCapturesAreReadAsWiresharkReadsThem(t *testing.T) {
-	files, _ := filepath.Glob("testdata/*.pcap*")
-	if len(files) != 8 {
-		t.Fatalf("testdata has %q", files)
-	}
-	for _, path := range files {
-		var got, want []string
-		for _, c := range read(t, path).Conversations {
-			if c.Transport != "tcp" {
+func TestCapturesWithTroubleAreReadAsWiresharkReadsThem(t *testing.T) {
+	whole := packetsOf(t, story(pairs, [2]uint32{7, 0xffff_ff00}, func(c *TCP) {
+		for i := range 40 {
+			c.Data(someday+int64(i)*1000, Side(i%2), []byte(fmt.Sprintf("message %d of %d\n", i, 40)))
+		}
+		c.End(someday+300_000, Client)
+		c.End(someday+300_000, Server)
+	}))
+	isSYN := func(p raw) bool { return p.data[33]&0x02 != 0 }
+	again := whole[20]
+	again.at += 300e9
+	for name, list := range map[string][]raw{
+		"as it was":              whole,
+		"no handshake":           slices.DeleteFunc(slices.Clone(whole), isSYN),
+		"said again much later":  append(slices.Clone(whole), again),
+		"two segments exchanged": slices.Concat(whole[:11], whole[13:15], whole[11:13], whole[15:]),
+		"a segment not captured": slices.Delete(slices.Clone(whole), 11, 12),
+		"twice each":             twice(whole),
+	} {
+		for link, wrap := range map[linkType][]byte{linkRaw: nil, linkEthernet: []byte("\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02\x88\xa8\x00\x07\x81\x00\x00\x08\x08\x00")} { // a VLAN within a VLAN
+			packets := slices.Clone(list)
+			for i := range packets {
+				packets[i].data = slices.Concat(wrap, packets[i].data)
+			}
+			path := written(t, "trouble.pcap", pcap(binary.LittleEndian, false, link, packets))
+			c := read(t, path).Conversations
+			if len(c) != 1 {
+				t.Errorf("%s, link %d: got %d conversations; want 1", name, link, len(c))
 				continue
 			}
-			if said := saidOf(t, c); said[0]+said[1] != "" {
-				got = append(got, fmt.Sprintf("%q", []string{min(said[0], said[1]), max(said[0], said[1])}))
+			got, want := saidOf(t, c[0]), followed(t, path, 0)
+			if got != want && got != [2]string{want[1], want[0]} || want[0]+want[1] == "" {
+				t.Errorf("%s, link %d: got %q; Wireshark has %q", name, link, got, want)
 			}
-		}
-		streams := strings.Fields(shark(t, "tshark", "-n", "-r", path, "-Y", "tcp", "-T", "fields", "-e", "tcp.stream"))
-		last := -1
-		for _, n := range streams {
-			k, _ := strconv.Atoi(n)
-			last = max(last, k)
-		}
-		for i := range last + 1 {
-			if said := followed(t, path, i); said[0]+said[1] != "" {
-				want = append(want, fmt.Sprintf("%q", []string{min(said[0], said[1]), max(said[0], said[1])}))
+			if missing := name == "a segment not captured"; missing != (c[0].Missing > 0) {
+				t.Errorf("%s, link %d: %d bytes are missing", name, link, c[0].Missing)
 			}
-		}
-		slices.Sort(got)
-		slices.Sort(want)
-		if !slices.Equal(got, want) {
-			t.Errorf("%s: got %d conversations\n%.2000q\nWireshark has %d\n%.2000q", path, len(got), got, len(want), want)
 		}
 	}
 }
 
-func TestPublicCapturesHoldWhatTheyAreKnownFor(t *testing.T) {
-	modbus := 0
-	for _, c := range read(t, "testdata/modbusSmall.pcap").Conversations {
-		if c.Server.Port() != 502 {
-			continue
-		}
-		for _, said := range saidOf(t, c) {
-			for len(said) >= 8 { // each message tells its length
-				said = said[min(6+int(binary.BigEndian.Uint16([]byte(said[4:]))), len(said)):]
-				modbus++
-			}
-		}
+func twice(list []raw) (all []raw) {
+	for _, p := range list {
+		all = append(all, p, p)
 	}
-	if modbus != 32 {
-		t.Errorf("got %d messages of Modbus; want 32", modbus)
-	}
-	c := read(t, "testdata/fragmented-1.pcap").Conversations
-	if len(c) != 1 || c[0].Transport != "udp" || len(saidOf(t, c[0])[0]) != 10 {
-		t.Errorf("fragments of IPv4: %+v", c)
-	}
-	c = read(t, "testdata/ipv6-fragmented-dns.pcap").Conversations
-	if len(c) != 2 || len(saidOf(t, c[1])[1]) != 3230 {
-		t.Errorf("fragments of IPv6: %+v", c)
-	}
-	if c = read(t, "testdata/miss_end_data.pcap").Conversations; len(c) != 1 || c[0].Missing == 0 {
-		t.Errorf("missing data: %+v", c[0])
-	}
+	return all
 }
 
 func TestWhatWiresharksProgramsWriteIsRead(t *testing.T) {

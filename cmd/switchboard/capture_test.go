@@ -70,12 +70,14 @@ func TestDatagramsGoToWiresharkAndComeBack(t *testing.T) {
 
 func TestEachFileOfManyConversationsIsToldWithAllOfThem(t *testing.T) {
 	s := open(t)
-	out := s.do("import", "../../capture/testdata/modbusSmall.pcap", "--port", "502", "--listener", "plant")
-	if n := strings.Count(out, " imported from ../../capture/testdata/modbusSmall.pcap: tcp, 118.189.96.132:"); n != 16 {
+	path := filepath.Join(t.TempDir(), "plant.pcap")
+	writeConversations(t, path, 16)
+	out := s.do("import", path, "--port", "502", "--listener", "plant")
+	if n := strings.Count(out, " imported from "+path+": tcp, 10.0.0.7:"); n != 16 {
 		t.Errorf("got %d sessions:\n%s", n, out)
 	}
 	list := s.list("--listener", "plant")
-	if len(list) != 16 || list[15].Local != "118.189.96.132:502" {
+	if len(list) != 16 || list[15].Local != "10.0.0.1:502" {
 		t.Errorf("listed: %+v", list)
 	}
 	code, _, said := runOnce(t, s.with("import", file(t, "cut.pcap", "\xd4\xc3\xb2\xa1"))...)
@@ -102,3 +104,26 @@ func writeDatagrams(t *testing.T, path string, list ...string) {
 		t.Fatal(err)
 	}
 }
+
+// writeConversations writes a capture of so many connections to a port 502, and as many to another.
+func writeConversations(t *testing.T, path string, n int) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := capture.NewWriter(f, capture.About{})
+	for i := range 2 * n {
+		port := uint16(502 + i%2)
+		c := w.TCP(someday, capture.Ends{netip.AddrPortFrom(netip.MustParseAddr("10.0.0.7"), uint16(5000+i)), netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), port)}, [2]uint32{1, 1})
+		c.Data(someday+1000, capture.Client, []byte("\x00\x01\x00\x00\x00\x06\x01\x03\x00\x00\x00\x0a"))
+		c.End(someday+2000, capture.Client)
+		c.End(someday+2000, capture.Server)
+	}
+	if err := w.Close(someday + 2000); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const someday = 1_700_000_000_000_000 // Unix µs
