@@ -46,6 +46,16 @@ func (s *sewer) Wait(ctx context.Context) error {
 
 func (n *node) admit(b testing.TB, count int) []*hub.Session {
 	b.Helper()
+	list := n.admitUnnamed(b, count)
+	for _, s := range list {
+		n.forwards.Named(s, "devices", s.Name())
+	}
+	return list
+}
+
+// admitUnnamed makes sessions of which the forwards know nothing. They end with the test.
+func (n *node) admitUnnamed(b testing.TB, count int) []*hub.Session {
+	b.Helper()
 	l, err := n.Listener(hub.ListenerConfig{Name: "admitted", Transport: "tcp", Service: "device", Record: session.RecordOn,
 		OnFailure: session.OnFailureContinue, Fleet: "devices", Frame: string(session.JSON(lineSpec))}, nil)
 	check(b, err)
@@ -55,9 +65,8 @@ func (n *node) admit(b testing.TB, count int) []*hub.Session {
 		b.Cleanup(func() { there.Close() })
 		s, err := l.Admit(transport.From(here))
 		check(b, err)
-		name := fmt.Sprintf("d%06d", i)
-		s.SetName(name)
-		n.forwards.Named(s, "devices", name)
+		s.OnEnd(func() { go s.Finish() })
+		s.SetName(fmt.Sprintf("d%06d", i))
 		list = append(list, s)
 	}
 	return list

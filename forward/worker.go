@@ -124,7 +124,7 @@ func (w *worker) run(ctx context.Context) {
 	defer w.events.Rest()
 	for {
 		if w.r.isIdle() {
-			w.events.Rest()
+			w.rest()
 			if !w.r.await() {
 				return
 			}
@@ -159,6 +159,23 @@ func (w *worker) run(ctx context.Context) {
 				w.failed(ctx, err, told.after, wait)
 			}
 		}
+	}
+}
+
+// restKeeps is how large a worker's memory for batches may be while it waits, bytes.
+const restKeeps = 64 << 10
+
+// rest lets go of what a worker that waits does not need.
+func (w *worker) rest() {
+	w.events.Rest()
+	if cap(w.batch.data) > restKeeps {
+		w.batch.data = nil
+	}
+	if cap(w.raw) > restKeeps {
+		w.raw = nil
+	}
+	if cap(w.visits) > mostVisits {
+		w.visits = nil
 	}
 }
 
