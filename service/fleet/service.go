@@ -99,11 +99,11 @@ func (svc *Service) Close(s *hub.Session) { s.State().(*visit).do(closed) }
 
 // refuse counts a connection that is not to be a device, and is the end of its session.
 func (v *visit) refuse(why error) error {
-	v.svc.fleet.refused.Add(1)
 	r, ok := why.(*refusal)
 	if !ok {
-		return why
+		return why // it has ended meanwhile
 	}
+	v.svc.fleet.refused.Add(1)
 	v.s.Listener().Refused(r.reason)
 	return &session.End{Cause: session.Refused, Detail: r.detail}
 }

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -190,6 +191,7 @@ func (f *feeding) heard(m *frame.Message) error {
 	err := v.identify(m)
 	v.count(m) // behind that: a registration is the first message of the device that it names
 	if err != nil {
+		f.refuse(m, err)
 		return err
 	}
 	if len(m.Reply) > 0 {
@@ -208,6 +210,20 @@ func (f *feeding) heard(m *frame.Message) error {
 		v.svc.all.opt.Commander.Heard(v, m)
 	}
 	return nil
+}
+
+// refuse has a device told that it is refused, where its protocol has words for that; v.work is held.
+func (f *feeding) refuse(m *frame.Message, why error) {
+	var end *session.End
+	if len(m.Refusal) == 0 || !errors.As(why, &end) || end == nil || end.Cause != session.Refused {
+		return
+	}
+	v := f.visit
+	if !v.s.Datagrams() && !v.svc.conf.AckStored {
+		f.out = append(f.out, m.Refusal...)
+		return
+	}
+	v.s.Write(m.Refusal) // it acknowledges nothing, and ends what would wait for the disk; an error is the session's end, which comes anyway
 }
 
 func (v *visit) count(m *frame.Message) {
