@@ -145,7 +145,7 @@ test('devices are listed by name, filtered, admitted, kicked and forgotten', asy
     const narrow = await openPage(t, browser, { locale: 'zh-CN', viewport: { width: 360, height: 700 } });
     await narrow.goto((await house.run('console')).trim().split(/\s+/).find((w) => w.includes('#code=')));
     await narrow.getByRole('link', { name: '设备' }).click();
-    await narrow.getByRole('combobox', { name: '设备群' }).selectOption('trackers');
+    await narrow.getByRole('combobox', { name: '机群' }).selectOption('trackers');
     await row(narrow, '8602').getByText('在线', { exact: true }).waitFor();
     assert.ok((await narrow.evaluate(() => document.documentElement.scrollWidth)) <= 360);
     await row(narrow, '8602').getByRole('button', { name: '踢出 8602' }).click();

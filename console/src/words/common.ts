@@ -188,7 +188,7 @@ export const zh: typeof en = {
     remote: '远端地址',
     name: '名称',
     device: '设备',
-    fleet: '设备群',
+    fleet: '机群',
     start: '开始',
     end: '结束',
     duration: '时长',

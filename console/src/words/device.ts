@@ -12,7 +12,6 @@ export const en = {
     spans: { label: 'Span', hour: 'Hour', day: 'Day', week: 'Week' },
     bar: (from: string, length: string, cause: string) => `${from}, ${length}: ${cause}`,
     now: 'now',
-    older: 'Older connections are among the recordings.',
   },
   connections: {
     session: 'Connection',
@@ -138,7 +137,6 @@ export const en = {
     send: 'write a command',
     newest: 'to the newest message',
     older: 'load older messages',
-    act: 'kick, or admit',
     session: 'open its newest session',
     back: 'to all devices',
   },
@@ -158,7 +156,6 @@ export const zh: typeof en = {
     spans: { label: '时间范围', hour: '小时', day: '天', week: '周' },
     bar: (from, length, cause) => `${from}，${length}：${cause}`,
     now: '现在',
-    older: '更早的连接见录像。',
   },
   connections: {
     session: '连接',
@@ -224,7 +221,7 @@ export const zh: typeof en = {
     badBase64: '不是有效的 Base64。',
     viewer: '您的角色无权发送命令。',
     asleep: '设备未连接，命令将等待设备上线。',
-    held: '设备待确认，请先确认接入。',
+    held: '设备待确认，请先放行。',
     none: '尚未发送过命令。',
     states: {
       queued: '等待发送',
@@ -277,7 +274,6 @@ export const zh: typeof en = {
     send: '编写命令',
     newest: '回到最新消息',
     older: '加载更早的消息',
-    act: '踢出或确认接入',
     session: '打开最新的会话',
     back: '返回所有设备',
   },
