@@ -54,18 +54,20 @@ type link struct {
 	light       chan struct{} // closed when a black hole is none any more; nil: it is none
 }
 
-// say says one message, if the device can.
+// say says what is to be said in one turn, if the device can.
 func (d *device) say(space []byte) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f := d.fleet
 	l := d.speaker()
 	if l == nil || !l.wmu.TryLock() {
-		f.tally.behind.Add(1)
+		f.tally.behind.Add(uint64(f.config.Together))
 		return space
 	}
-	space = d.compose(space, l)
-	f.tally.messages.Add(1)
+	for range f.config.Together {
+		space = d.compose(space, l)
+	}
+	f.tally.messages.Add(uint64(f.config.Together))
 	l.send(space)
 	return space
 }

@@ -82,7 +82,9 @@ func (f *Fleet) Run(ctx context.Context) error {
 			of = append(of, f.devices[n])
 		}
 		if f.config.Rate > 0 {
-			f.others.Go(func() { f.ring(of, time.Duration(float64(time.Second)/f.config.Rate), (*device).say) })
+			f.others.Go(func() {
+				f.ring(of, time.Duration(float64(f.config.Together)*float64(time.Second)/f.config.Rate), (*device).say)
+			})
 		}
 		if f.config.Heartbeat > 0 {
 			f.others.Go(func() { f.ring(of, f.config.Heartbeat, (*device).beat) })
@@ -131,7 +133,7 @@ func (f *Fleet) ring(devices []*device, interval time.Duration, turn func(d *dev
 			continue
 		}
 		if late := due - n - int64(float64(patience)/step) - 1; late > 0 {
-			f.tally.behind.Add(uint64(late))
+			f.tally.behind.Add(uint64(late) * uint64(f.config.Together))
 			n += late
 		}
 		for ; n < due && !f.paused.Load(); n++ {

@@ -201,6 +201,7 @@ func TestEveryMessageArrivesOnceInItsOrderWhateverHappensToConnections(t *testin
 }
 
 func TestDevicesOfAllProtocolsRegister(t *testing.T) {
+	together := map[string]int{"line": 5, "h02": 2}
 	for name, respond := range map[string]func(chunk []byte) []byte{
 		"etung": nil, "raw": nil, "line": nil, "h02": nil,
 		"gt06": func(p []byte) []byte {
@@ -239,7 +240,7 @@ func TestDevicesOfAllProtocolsRegister(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, respond)
-			f, stop := begin(t, Config{Network: "tcp", Address: s.Addr().String(), Protocol: name, Devices: 5, Rate: 50, Held: true})
+			f, stop := begin(t, Config{Network: "tcp", Address: s.Addr().String(), Protocol: name, Devices: 5, Rate: 50, Together: together[name], Held: true})
 			pause(t, f)
 			if n := f.Counts(); n.Online != 5 || n.Registered != 5 || n.Messages != 0 {
 				t.Errorf("held: got %+v, want 5 online and no message", n)
@@ -446,6 +447,7 @@ func TestWrongConfigurationsSayWhatWouldBeRight(t *testing.T) {
 		{Config{Network: "tcp", Devices: 1, NamePrefix: "a:b"}, "letters, digits"},
 		{Config{Network: "tcp", Devices: 1, Size: 1 << 20}, "from 0 to 65536"},
 		{Config{Network: "tcp", Devices: 1, Protocol: "jt808", Size: 2000}, "at most 1023"},
+		{Config{Network: "udp", Devices: 1, Together: 2}, "1 for UDP"},
 	} {
 		if _, err := New(c.config); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: got %v, want %q", c.config, err, c.want)

@@ -25,6 +25,7 @@ type Config struct {
 	Reply      string // what a registration is answered, of protocols that have no answer of their own; default: nothing is awaited
 
 	Rate      float64       // messages a second of each device
+	Together  int           // messages that are sent with one write, each time; default 1, UDP only 1
 	Size      int           // bytes of a message on the wire; more, if its protocol needs more
 	Heartbeat time.Duration // how often each device says that it is there; 0: never
 	Commands  bool          // answer what the server tells a device to do
@@ -102,9 +103,12 @@ func (c Config) prepared() (Config, kind, error) {
 		return c, k, fmt.Errorf("vanish: only TCP and TLS can, on Linux, for who has CAP_NET_ADMIN (root)")
 	case c.Duplicates+c.BlackHoles > 0 && c.Network == "udp" && c.Protocol == "raw":
 		return c, k, fmt.Errorf("duplicates and black holes need a protocol in which devices have names")
+	case c.Together < 0 || c.Together > 1000 || c.Together > 1 && c.Network == "udp":
+		return c, k, fmt.Errorf("together %d: must be from 1 to 1000, and 1 for UDP", c.Together)
 	case c.Lasts < 0 || c.Away < 0 || c.Black < 0 || c.Heartbeat < 0 || c.FloodSize < 0 || c.Dials < 0:
 		return c, k, fmt.Errorf("times and numbers must not be negative")
 	}
+	c.Together = orElse(c.Together, 1)
 	c.Dials = orElse(c.Dials, defaultDials)
 	c.Away = orElse(c.Away, defaultAway)
 	c.Black = orElse(c.Black, defaultBlack)

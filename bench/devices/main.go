@@ -15,12 +15,12 @@ import (
 )
 
 var (
-	devices = flag.Int("devices", 10_000, "devices of idle, fleet and storm")
-	rounds  = flag.Int("rounds", 3, "rounds of idle and throughput")
-	rate    = flag.Int("rate", 50_000, "throughput: messages a second")
-	lasts   = flag.Duration("lasts", 0, "how long throughput (10s), commands (10s) and fleet (60s) last")
-	away    = flag.Duration("away", 10*time.Minute, "outage: how long the target is away")
-	only    = flag.String("only", "", "some of framers,idle,registration,throughput,takeover,commands,outage,fleet,storm; default: all")
+	devices     = flag.Int("devices", 10_000, "devices of idle, fleet and storm")
+	rounds      = flag.Int("rounds", 3, "rounds of idle and throughput")
+	messageRate = flag.Int("rate", 50_000, "throughput: messages a second")
+	lasts       = flag.Duration("lasts", 0, "how long throughput (10s), commands (10s) and fleet (60s) last")
+	away        = flag.Duration("away", 10*time.Minute, "outage: how long the target is away")
+	only        = flag.String("only", "", "some of framers,idle,registration,throughput,takeover,commands,outage,fleet,storm; default: all")
 )
 
 // figure is one thing that is measured.
