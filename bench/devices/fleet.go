@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/internal/benchkit"
@@ -38,6 +39,7 @@ func wholeFleet(r *benchkit.Run) error {
 		return err
 	}
 	var memory benchkit.Series
+	var each []string
 	var rep report
 	for rest := range rests {
 		if _, err := l.order(order{Do: "resume"}); err != nil {
@@ -61,7 +63,7 @@ func wholeFleet(r *benchkit.Run) error {
 		if err != nil {
 			return err
 		}
-		memory = append(memory, rss)
+		memory, each = append(memory, rss), append(each, benchkit.MiB(rss))
 	}
 	if rep, err = l.order(order{Do: "check"}); err != nil {
 		return err
@@ -73,9 +75,10 @@ func wholeFleet(r *benchkit.Run) error {
 	r.Add(benchkit.Row{Name: name + "resident memory at the last rest", Ours: benchkit.One(memory[rests-1]), Peer: benchkit.One(memory[1]), PeerName: "second", Unit: benchkit.MiB,
 		Target: benchkit.RatioAtMost(1.1)})
 	r.Note("fleet: %d connections, %d registrations, %d messages, %d bytes; %d reconnects, %d second connections, %d floods, %d black holes, %d vanished. "+
-		"The server ended %v. All bytes that it had received were at the web server; %d messages never left connections that broke.",
+		"The server ended %v. All bytes that it had received were at the web server; %d messages never left connections that broke. Resident memory at "+
+		"the rests: %s.",
 		counts.Connects, counts.Registered, counts.Messages, counts.Sent, counts.Reconnects, counts.Duplicates, counts.Floods, counts.BlackHoles, counts.Vanished,
-		counts.Ended, verdict.Torn)
+		counts.Ended, verdict.Torn, strings.Join(each, ", "))
 	if _, err := l.order(order{Do: "end"}); err != nil {
 		return err
 	}
