@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -38,7 +37,7 @@ func wholeFleet(r *benchkit.Run) error {
 	if _, err := l.do(order{Do: "link", Addr: s.addr}, order{Do: "begin", Config: c}, order{Do: "pause", Limit: 3 * time.Minute}); err != nil {
 		return err
 	}
-	var memory benchkit.Series
+	var memory, heap benchkit.Series
 	var each []string
 	var rep report
 	for rest := range rests {
@@ -59,11 +58,12 @@ func wholeFleet(r *benchkit.Run) error {
 		if err := l.nothingLost(r, s); err != nil {
 			return fmt.Errorf("rest %d: %w", rest+1, err)
 		}
-		rss, err := resting(r, s)
+		n, rss, err := resting(r, s)
 		if err != nil {
 			return err
 		}
-		memory, each = append(memory, rss), append(each, benchkit.MiB(rss))
+		heap, memory = append(heap, n), append(memory, rss)
+		each = append(each, fmt.Sprintf("%s (heap %s)", benchkit.MiB(rss), benchkit.MiB(n)))
 	}
 	if rep, err = l.order(order{Do: "check"}); err != nil {
 		return err
@@ -73,6 +73,8 @@ func wholeFleet(r *benchkit.Run) error {
 	r.Add(benchkit.Row{Name: name + "rests at which the server's count was ours", Ours: benchkit.One(rests), Unit: benchkit.Number, Target: benchkit.Exactly(rests, benchkit.Number)})
 	r.Add(benchkit.Row{Name: name + "lost", Ours: benchkit.One(float64(verdict.Lost)), Unit: benchkit.Number, Target: benchkit.Exactly(0, benchkit.Number)})
 	r.Add(benchkit.Row{Name: name + "resident memory at the last rest", Ours: benchkit.One(memory[rests-1]), Peer: benchkit.One(memory[1]), PeerName: "second", Unit: benchkit.MiB,
+		Target: benchkit.RatioAtMost(1.1)})
+	r.Add(benchkit.Row{Name: name + "heap at the last rest", Ours: benchkit.One(heap[rests-1]), Peer: benchkit.One(heap[1]), PeerName: "second", Unit: benchkit.MiB,
 		Target: benchkit.RatioAtMost(1.1)})
 	r.Note("fleet: %d connections, %d registrations, %d messages, %d bytes; %d reconnects, %d second connections, %d floods, %d black holes, %d vanished. "+
 		"The server ended %v. All bytes that it had received were at the web server; %d messages never left connections that broke. Resident memory at "+
@@ -100,13 +102,8 @@ func (l *load) nothingLost(r *benchkit.Run, s *server) error {
 			return false, err
 		}
 		verdict := rep.Verdict
-		list, err := s.Sessions(url.Values{"listener": {"devices"}})
-		if err != nil {
+		if received, err = s.received(); err != nil {
 			return false, err
-		}
-		received = 0
-		for _, sum := range list {
-			received += sum.ReceivedBytes
 		}
 		rep, err = l.order(order{Do: "look"})
 		rep.Verdict = verdict
@@ -121,13 +118,20 @@ func (l *load) nothingLost(r *benchkit.Run, s *server) error {
 	return nil
 }
 
-// resting is the server's resident memory when it has nothing to do.
-func resting(r *benchkit.Run, s *server) (float64, error) {
+// resting is what the server holds when it has nothing to do: its heap, and its resident memory.
+func resting(r *benchkit.Run, s *server) (heap, rss float64, err error) {
 	if err := s.Collect(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	rss, err := benchkit.SettledRSS(r.Context, s.PID(), 5*time.Second)
-	return float64(rss), err
+	resident, err := benchkit.SettledRSS(r.Context, s.PID(), 5*time.Second)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := s.Collect(); err != nil {
+		return 0, 0, err
+	}
+	n, err := s.Heap()
+	return float64(n), float64(resident), err
 }
 
 // storm has all devices connect at once, as after a power cut.

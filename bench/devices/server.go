@@ -3,13 +3,16 @@
 package main
 
 import (
+	"bufio"
+	_ "embed"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
-
-	_ "embed"
 
 	"github.com/switchboard-relay/switchboard/internal/benchkit"
 )
@@ -88,6 +91,22 @@ func (s *server) waitOnline(r *benchkit.Run, want int, limit time.Duration) erro
 		return fmt.Errorf("%w; there are %d", err, got)
 	}
 	return nil
+}
+
+// received is how many bytes of devices the server has received.
+func (s *server) received() (n uint64, err error) {
+	body, err := s.Open("/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	for in := bufio.NewScanner(body); in.Scan(); {
+		if text, ok := strings.CutPrefix(in.Text(), `switchboard_bytes_total{direction="received"} `); ok {
+			v, err := strconv.ParseFloat(text, 64)
+			return uint64(v), err
+		}
+	}
+	return 0, errors.New("/metrics does not say how many bytes were received")
 }
 
 //go:embed peer.js
