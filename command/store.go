@@ -162,6 +162,12 @@ const (
 )
 
 // checkpoint takes the log into the file, beside the transactions, which would wait for all of it else. A long log begins anew: for that
+// await waits for the transaction that is under way, if one is.
+func (s *store) await() {
+	s.committing.Lock()
+	defer s.committing.Unlock()
+}
+
 // transactions wait, while what came meanwhile is taken.
 func (s *store) checkpoint() error {
 	pages, err := s.takeLog()

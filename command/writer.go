@@ -91,8 +91,7 @@ func (w *writer) settled() error {
 		return ErrClosed
 	}
 	if none {
-		w.store.committing.Lock() // the transaction that is under way
-		w.store.committing.Unlock()
+		w.store.await()
 		return nil
 	}
 	done := make(chan error, 1)

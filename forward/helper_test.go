@@ -150,7 +150,6 @@ type registrar struct {
 }
 
 type devices struct {
-	mu     sync.Mutex
 	reader frame.Reader
 	name   string
 }
@@ -327,13 +326,12 @@ func (b *inbox) count(t testing.TB, n int) []object {
 
 // wire is a web server's link: a real connection, which can be cut and made again.
 type wire struct {
-	mu     sync.Mutex
-	conn   net.Conn
-	came   chan struct{} // closed when there is one
-	got    *inbox
-	block  chan struct{} // not nil: Deliver waits until it is closed
-	raw    bytes.Buffer
-	during func() // called by Deliver
+	mu    sync.Mutex
+	conn  net.Conn
+	came  chan struct{} // closed when there is one
+	got   *inbox
+	block chan struct{} // not nil: Deliver waits until it is closed
+	raw   bytes.Buffer
 }
 
 var errNoLink = errors.New("no web server is connected")

@@ -28,7 +28,6 @@ type machine struct {
 	now, next []thread
 	seen      []uint32 // in which generation a step was added last
 	age       uint32
-	i, n      int // where the machine is, and how much there is
 	p         []byte
 }
 
