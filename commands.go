@@ -53,7 +53,7 @@ func (c *checker) checkCommand(at string, d *DeviceCommandConfig) {
 		c.wrong(at+".ttl", "must be more than 0s, and at most 90d")
 	}
 	if err := command.CheckAck(d.Ack); err != nil {
-		c.wrong(at+".ack", "%v", err)
+		c.wrong(at+".ack", "%s", strings.TrimPrefix(err.Error(), command.ErrBad.Error()+": "))
 	}
 }
 

@@ -95,6 +95,11 @@ func yamlError(file string, err error) error {
 		return e
 	}
 	e.Problem = y.GetMessage()
+	for end, mend := range wrongTypes {
+		if strings.HasSuffix(e.Problem, end) {
+			e.Problem = mend
+		}
+	}
 	if t := y.GetToken(); t != nil {
 		e.Line, e.Column = t.Position.Line, t.Position.Column
 		if name, unknown := unknownKey(e.Problem); unknown {
@@ -105,6 +110,13 @@ func yamlError(file string, err error) error {
 		}
 	}
 	return e
+}
+
+// wrongTypes are the ends of what the YAML library says of a value of another type, and what is right.
+var wrongTypes = map[string]string{
+	"of type int": "must be a whole number, as in 1024", "of type float64": "must be a number, as in 0.5",
+	"of type bool": "must be true or false", "of type string": "must be a text, as in \"a: b\"",
+	"mapping is expected": "must be an object, as in {key: value}", "sequence is expected": "must be a list, as in [a, b]",
 }
 
 func unknownKey(message string) (string, bool) {

@@ -213,8 +213,10 @@ func TestAWebhookThatHangsIsGivenUpAndTriedAgain(t *testing.T) {
 	})
 	conf := toSite(s)
 	conf.Timeout = 200 * time.Millisecond
+	conf.RetryMin, conf.RetryMax = time.Second, time.Second
 	n := newNode(t, setting{}, conf)
 	dial(t, n.fleet("devices", lineSpec), "a")
+	n.status("hook", "waiting", func(s device.ForwardStatus) bool { return s.Error == "it did not take it within 200ms" })
 	s.got.count(t, 1)
 }
 

@@ -156,6 +156,9 @@ func (w *worker) run(ctx context.Context) {
 				wait = t.wait
 			}
 			if ctx.Err() == nil {
+				if errors.Is(err, context.DeadlineExceeded) {
+					err = w.tooLate()
+				}
 				w.failed(ctx, err, told.after, wait)
 			}
 		}
@@ -177,6 +180,14 @@ func (w *worker) rest() {
 	if cap(w.visits) > mostVisits {
 		w.visits = nil
 	}
+}
+
+// tooLate is what a target failed with that said nothing for as long as it has.
+func (w *worker) tooLate() error {
+	if w.conf.JetStream {
+		return fmt.Errorf("no stream stored it within %v: is there one for %s?", w.conf.Timeout, w.conf.To)
+	}
+	return fmt.Errorf("it did not take it within %v", w.conf.Timeout)
 }
 
 func (w *worker) failed(ctx context.Context, err error, after time.Duration, wait func(context.Context) error) {

@@ -82,6 +82,24 @@ func explain(w io.Writer, conf switchboard.Config) {
 		}
 		fmt.Fprintf(w, "  silence ends a session after: %s; sessions at once: %s\n", cmp.Or(l.Idle, "never"), limit)
 	}
+	for i := range conf.Forwards {
+		explainForward(w, &conf.Forwards[i])
+	}
+}
+
+// explainForward writes whose messages go where, and from when on.
+func explainForward(w io.Writer, f *switchboard.ForwardConfig) {
+	whose := "every fleet"
+	if len(f.Fleets) > 0 {
+		whose = strings.Join(f.Fleets, ", ")
+	}
+	fmt.Fprintf(w, "\n%s\n  forwards what devices of %s say to %s\n", f.Name, whose, f.To)
+	if strings.HasPrefix(f.To, "nats:") && !strings.HasPrefix(f.To, "nats://") {
+		fmt.Fprintln(w, "  this is the bus within the server, which no other program hears: for those write nats://HOST:PORT/SUBJECT")
+	}
+	begin := map[bool]string{true: "with all that is on record", false: "with what comes from then on"}[f.From == "beginning"]
+	fmt.Fprintf(w, "  when it is new it begins %s; a target that does not take a batch within %s is tried again after %s\n", begin,
+		cmp.Or(f.Timeout, map[bool]string{true: "10m", false: "10s"}[f.To == "link"]), cmp.Or(f.Retry, "1s..30s"))
 }
 
 // explainSource writes where a source has its sessions, and how they are treated.
