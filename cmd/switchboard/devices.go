@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -118,9 +119,15 @@ type DevicesAdmitCmd struct{ deviceFlags }
 // Run admits them one after the other.
 func (c *DevicesAdmitCmd) Run(ctx context.Context, std *stdio) error {
 	return c.each(ctx, std, c.Names, func(server *client, name string) error {
-		st, err := server.device(ctx, c.Fleet, name)
-		if err != nil {
-			return err
+		st := device.Status{Fleet: c.Fleet, Name: name}
+		var err error
+		if c.Fleet == "" {
+			st, err = server.device(ctx, "", name)
+			if errors.Is(err, errNoDevice) {
+				return fmt.Errorf("%w; to admit one before it comes, say its --fleet", err)
+			} else if err != nil {
+				return err
+			}
 		}
 		if err := server.call(ctx, http.MethodPost, devicePath(st)+"/admit", nil, nil, &st); err != nil {
 			return err
@@ -147,6 +154,9 @@ func (c *DevicesForgetCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	})
 }
+
+// errNoDevice says that a name is no device's.
+var errNoDevice = errors.New("no device")
 
 func devicePath(st device.Status) string {
 	return devicesPath + "/" + url.PathEscape(st.Fleet) + "/" + url.PathEscape(st.Name)
@@ -176,7 +186,7 @@ func (c *client) device(ctx context.Context, fleet, name string) (found device.S
 		more = page.Next != ""
 	}
 	if found.Name == "" {
-		return found, fmt.Errorf("no device is called %q: \"switchboard devices\" lists them", name)
+		return found, fmt.Errorf("%w is called %q: \"switchboard devices\" lists them", errNoDevice, name)
 	}
 	return found, nil
 }
@@ -214,7 +224,12 @@ func (c *DeviceCmd) Run(ctx context.Context, std *stdio) error {
 	if d.Cause != "" {
 		state += " (" + d.Cause + ")"
 	}
-	pairs := [][]string{{"Name", printable(d.Name)}, {"Fleet", printable(d.Fleet)}, {"State", state + ", since " + ago(d.Since)},
+	if d.Since != 0 {
+		state += ", since " + ago(d.Since)
+	} else {
+		state += ", never connected"
+	}
+	pairs := [][]string{{"Name", printable(d.Name)}, {"Fleet", printable(d.Fleet)}, {"State", state},
 		{"Heard", ago(d.LastHeard)}, {"First seen", ago(d.FirstSeen)},
 		{"Messages", fmt.Sprintf("%d, %d with something wrong", d.Messages, d.Flagged)},
 		{"Received", formatBytes(d.Received)}, {"Sent", formatBytes(d.Sent)}, {"Commands", fmt.Sprintf("%d wait", d.Waiting)}}

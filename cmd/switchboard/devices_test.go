@@ -10,6 +10,19 @@ import (
 	"github.com/switchboard-relay/switchboard/device"
 )
 
+func TestADeviceIsAdmittedBeforeItComes(t *testing.T) {
+	s := openDevices(t)
+	if code, _, errs := runOnce(t, s.with("devices", "admit", "car9")...); code != exitFailed || !strings.Contains(errs, "say its --fleet") {
+		t.Errorf("without a fleet: exit code %d, %q", code, errs)
+	}
+	if out := s.do("devices", "admit", "--fleet", "cars", "car9"); out != "car9 admitted, offline\n" {
+		t.Errorf("got %q", out)
+	}
+	if out := s.do("device", "car9"); !strings.Contains(out, "State       offline, never connected\n") {
+		t.Errorf("the device: %s", out)
+	}
+}
+
 func TestDevicesAreListedShownReadAndForgotten(t *testing.T) {
 	s := openDevices(t)
 	one, two := s.car("car1"), s.car("car2")
