@@ -161,13 +161,13 @@ const (
 	longLog         = 8 << 10 // pages of 4 KiB, beyond which the log is to begin anew
 )
 
-// checkpoint takes the log into the file, beside the transactions, which would wait for all of it else. A long log begins anew: for that
 // await waits for the transaction that is under way, if one is.
 func (s *store) await() {
 	s.committing.Lock()
 	defer s.committing.Unlock()
 }
 
+// checkpoint takes the log into the file, beside the transactions, which would wait for all of it else. A long log begins anew: for that
 // transactions wait, while what came meanwhile is taken.
 func (s *store) checkpoint() error {
 	pages, err := s.takeLog()
