@@ -1,1 +1,0 @@
-import{C as e,Gt as t,Ot as n,qt as r}from"./format-COO3ziVs.js";var i=new class{#e=r([]);get list(){return n(this.#e)}set list(e){t(this.#e,e)}last=0;say(e,t=!1){let n={id:++this.last,text:e,bad:t};this.list=[...this.list.slice(-3),n],setTimeout(()=>this.drop(n.id),t?1e4:4e3)}fail(t){this.say(e(t),!0)}drop(e){this.list=this.list.filter(t=>t.id!==e)}};export{i as t};
