@@ -10,6 +10,7 @@ import (
 type addresses struct {
 	m     map[netip.Addr]*address
 	other *address // of all others, once there are too many
+	swept int64    // when sweep looked last, Unix µs
 }
 
 // address is one of them.
@@ -35,8 +36,9 @@ func (t *addresses) of(ip netip.Addr) *address {
 	if t.m == nil {
 		t.m = map[netip.Addr]*address{}
 	}
-	if len(t.m) >= maxAddresses {
-		t.sweep(time.Now().UnixMicro())
+	if now := time.Now().UnixMicro(); len(t.m) >= maxAddresses && now-t.swept >= sweepEvery {
+		t.swept = now
+		t.sweep(now)
 	}
 	if len(t.m) >= maxAddresses {
 		if t.other == nil {
@@ -48,6 +50,9 @@ func (t *addresses) of(ip netip.Addr) *address {
 	t.m[ip] = a
 	return a
 }
+
+// sweepEvery is how often all addresses are looked at while there are too many, µs: it takes a while, and all others wait.
+const sweepEvery = 1e6
 
 // burst is for how many seconds an address may save up what connect_rate allows it.
 const burst = 4
