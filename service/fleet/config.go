@@ -61,7 +61,7 @@ type Config struct {
 	MaxDevices      int     // connected at once
 	MaxUnregistered int     // connections without a name at once, of one address
 	ConnectRate     float64 // new connections a second of one address
-	MessageRate     float64 // messages a second of one device, which is read slower beyond
+	MessageRate     float64 // messages a second of one device, which is read slower beyond; not of datagrams
 	ByteRate        float64 // and bytes
 
 	WebServer []netip.Prefix // where the web server connects from

@@ -88,13 +88,27 @@ func TestADeviceThatSaysTooMuchIsReadSlower(t *testing.T) {
 	c, other := h.dial().say("ETUNG:914\n"), h.dial()
 	h.online("914", 1)
 	began := time.Now()
-	go io.WriteString(c, strings.Repeat("x", 300_000))
+	go io.WriteString(c, strings.Repeat("x", 600_000))
 	h.until("other devices are read meanwhile", func() bool {
 		other.say("PING").expect("PONG")
-		return h.received(c, 300_000)
+		return h.received(c, 600_000)
 	})
 	if took := time.Since(began); took < 1500*time.Millisecond {
-		t.Errorf("300 kB were read in %s; want some 2 s at 100 kB/s with one second's worth at once", took)
+		t.Errorf("600 kB were read in %s; want some 5 s, less what is read at once, at 100 kB/s with one second's worth at once", took)
+	}
+}
+
+// All flows of a socket are read by one goroutine: one that said too much once had all of them wait.
+func TestAFlowThatSaysTooMuchHoldsUpNoOther(t *testing.T) {
+	h := newHouse(t, with(func(c *fleet.Config) { c.ByteRate = 100 }))
+	h.dialUDP().say("ETUNG:918\n").say(strings.Repeat("x", 60_000))
+	other := h.dialUDP()
+	began := time.Now()
+	for range 3 {
+		other.say("PING").expect("PONG")
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("another flow was answered after %s; want at once", took)
 	}
 }
 

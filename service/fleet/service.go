@@ -39,7 +39,7 @@ func (svc *Service) Usher(remote net.Addr) (*hub.Listener, error) {
 func (svc *Service) Open(s *hub.Session) error {
 	v := &visit{svc: svc, s: s, reader: svc.conf.Dialect.Reader(s.Datagrams()), start: time.Now().UnixMicro()}
 	s.SetState(v)
-	if svc.conf.MessageRate > 0 || svc.conf.ByteRate > 0 {
+	if (svc.conf.MessageRate > 0 || svc.conf.ByteRate > 0) && !s.Datagrams() { // one goroutine reads all flows
 		v.pace = newPace(&svc.conf)
 	}
 	if err := svc.fleet.enter(v, ipOf(s.RemoteAddr())); err != nil {
