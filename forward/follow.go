@@ -203,7 +203,7 @@ func (f *Forwards) rename(st *stream, k key) {
 	for fd := st.first.Load(); fd != nil; fd = fd.sibling.Load() {
 		r := fd.runner
 		r.mu.Lock()
-		fd.free = false
+		fd.free.Store(false)
 		r.note(fd)
 		r.mu.Unlock()
 		r.news(fd)

@@ -45,13 +45,13 @@ const (
 type feed struct {
 	state  atomic.Uint32
 	framer uint8
+	free   atomic.Bool // no older session is in the way
 
 	// guarded by runner.mu
 	unwritten bool // what is here is not in the ledger yet
 	counted   bool // among those with something to deliver
 
 	// owned by the worker while busy, else guarded by runner.mu
-	free   bool   // no older session is in the way
 	serial uint16 // as framer, offset and said: of frame.Position
 	within uint32 // of the event's bytes, those that lie before the next message
 	event  uint64 // in which the next message begins; 0: at the beginning

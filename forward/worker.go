@@ -258,7 +258,7 @@ const besideAfter = time.Second
 
 // isFree reports whether a feed may be read: a device's older sessions come first. If not it is given back.
 func (w *worker) isFree(fd *feed) bool {
-	if fd.free {
+	if fd.free.Load() {
 		return true
 	}
 	f, r := w.r.f, w.r
@@ -274,7 +274,7 @@ func (w *worker) isFree(fd *feed) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if older == nil {
-		fd.free = true
+		fd.free.Store(true)
 		return fd.state.Load() != gone
 	}
 	fd.release(blocked)
