@@ -140,6 +140,9 @@ func (c *checker) deviceNames(at string, d *DeviceConfig) {
 	if d.Unknown == "reject" && d.Known == nil && d.KnownFile == "" {
 		c.wrong(at+".unknown", "reject has no effect, since every name is known: set known or known_file")
 	}
+	if (d.Unknown == "" || d.Unknown == "allow") && (len(d.Known) > 0 || d.KnownFile != "") {
+		c.wrong(at+".unknown", "allow takes every name, so known and known_file have no effect: say hold or reject")
+	}
 	if (d.Unregistered == "hold" || d.Unregistered == "reject") && d.RegisterTimeout == "" {
 		d.RegisterTimeout = defaultRegisterTimeout
 	}

@@ -20,6 +20,7 @@ func TestWhatIsWrongWithAListenerOfDevicesIsToldWithItsKeyAndTheMend(t *testing.
 		"max_unregistered_per_address: -2":                  {"device.max_unregistered_per_address", "-1 is no limit"},
 		"web_server: [here]":                                {"device.web_server[0]", "write 127.0.0.1 or 10.0.0.0/8"},
 		"known: []":                                         {"device.known", "leave it out"},
+		"known: [a]":                                        {"device.unknown", "allow takes every name"}, // and let everybody in without a word
 		"known_file: /nowhere/names":                        {"device.known_file", "no such file"},
 		"idle_received: soon":                               {"device.idle_received", "write 500ms"},
 		"byte_rate: much":                                   {"device.byte_rate", "write 4096"},
