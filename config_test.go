@@ -32,7 +32,7 @@ func TestTheClassicExampleIsWhole(t *testing.T) {
 	want := map[string]string{"hello": "tcp://127.0.0.1:8080", "echo": "tcp://127.0.0.1:8000",
 		"chat": "tcp://127.0.0.1:8800", "sensors": "udp://127.0.0.1:41234",
 		"page": "socketio://127.0.0.1:8081/socket.io/", "page-ws": "ws://127.0.0.1:8081/ws",
-		"page-tcp": "tcp://127.0.0.1:8801", "source-server": "tcp://127.0.0.1:7100"}
+		"page-tcp": "tcp://127.0.0.1:8801", "source-server": "tcp://127.0.0.1:7100", "devices": "tcp://127.0.0.1:9000"}
 	for _, l := range conf.Listeners {
 		if want[l.Name] != l.Listen {
 			t.Errorf("%s listens on %s; want %s", l.Name, l.Listen, want[l.Name])

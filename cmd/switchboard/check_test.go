@@ -39,6 +39,7 @@ func TestCheckSaysWhatAKeyOfDevicesMustBe(t *testing.T) {
 		"message_rate: fast":                  ": must be a number",
 		"known: {a: b}":                       ": must be a list, as in [a, b]",
 		"frame: {preset: gt06, reply: maybe}": ": must be true or false",
+		"known: [a1, b*]":                     ".device.unknown: allow takes every name, so known and known_file have no effect",
 	} {
 		writeFile(t, file, "listeners:\n  - {name: a, listen: \"tcp://127.0.0.1:0\", service: device, device: {"+text+"}}\n")
 		if code, _, errs := runOnce(t, "check", file); code != 1 || !strings.Contains(errs, want) {
