@@ -12,26 +12,31 @@ import (
 // errNotConnected says that a connection broke before all that was written was acknowledged, or perhaps behind that.
 var errNotConnected = errors.New("the connection broke")
 
-// Unacknowledged is how many bytes, or segments, the far end's system has not acknowledged of what was written: 0 is none. known
-// is false where the system cannot tell. An error says that the connection is no more, so that nobody knows.
-func Unacknowledged(c Conn) (n int, known bool, err error) {
+// Unacknowledged is how many bytes the far end's system has not acknowledged of what was written, and how many it has acknowledged
+// by then, or a moment later. known is false where the system cannot tell. An error says that the connection is no more, so that
+// nobody knows.
+func Unacknowledged(c Conn) (left int, acked uint64, known bool, err error) {
 	raw := rawOf(c)
 	if raw == nil {
-		return 0, false, nil
+		return 0, 0, false, nil
 	}
 	var info *unix.TCPInfo
-	e := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
+	e := raw.Control(func(fd uintptr) {
+		if left, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil {
+			info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		}
+	})
 	switch {
 	case e != nil:
-		return 0, true, e
+		return 0, 0, true, e
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOPROTOOPT):
-		return 0, false, nil // no TCP
+		return 0, 0, false, nil // no TCP
 	case err != nil:
-		return 0, true, err
+		return 0, 0, true, err
 	case info.State == unix.BPF_TCP_CLOSE:
-		return 0, true, errNotConnected
+		return 0, 0, true, errNotConnected
 	}
-	return int(info.Unacked) + int(info.Notsent_bytes), true, nil
+	return left, info.Bytes_acked, true, nil
 }
 
 // SetDeadAfter changes for one connection what ListenOptions.DeadAfter said of data that is not acknowledged; 0: as long as the

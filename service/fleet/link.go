@@ -174,23 +174,26 @@ func (c *linked) slow() error {
 	return c.s.Ended()
 }
 
-// acknowledged waits until the far end's system has all.
+// acknowledged waits until the far end's system has all that was written by now. More may be written meanwhile, without an end.
 func (c *linked) acknowledged() error {
-	least, since := -1, time.Now()
+	until, most, least, since := uint64(0), uint64(0), -1, time.Now()
 	for wait := 20 * time.Microsecond; ; wait = min(2*wait, 2*time.Millisecond) {
-		n, known, err := transport.Unacknowledged(c.s.Under())
+		left, acked, known, err := transport.Unacknowledged(c.s.Under())
 		if err != nil {
 			return err
 		}
-		if !known || n == 0 {
+		if !known || left == 0 || least >= 0 && acked >= until {
 			return nil
 		}
 		if e := c.s.Ended(); e != nil {
 			return e
 		}
-		if least < 0 || n < least {
-			least, since = n, time.Now()
-		} else if time.Since(since) > c.limit {
+		switch {
+		case least < 0:
+			until, most, least = acked+uint64(left), acked, left
+		case acked > most || left < least:
+			most, least, since = acked, min(left, least), time.Now()
+		case time.Since(since) > c.limit:
 			return c.slow()
 		}
 		time.Sleep(wait)

@@ -16,6 +16,7 @@ import (
 	"github.com/switchboard-relay/switchboard/hub"
 	"github.com/switchboard-relay/switchboard/service/fleet"
 	"github.com/switchboard-relay/switchboard/session"
+	"github.com/switchboard-relay/switchboard/transport"
 )
 
 func (h *house) link() *far {
@@ -162,4 +163,62 @@ func TestManyReplacementsTellTheCommanderOfEach(t *testing.T) {
 		return on == off+1 && h.fleets.Online("devices") == 1
 	})
 	t.Logf("50 takeovers in %s", time.Since(began))
+}
+
+// A delivery waited until nothing at all was on its way: of answers there may always be some. Behind 30 s it ended the connection
+// of a web server that read all the time.
+func TestALineIsDeliveredThoughAnswersNeverCease(t *testing.T) {
+	h := newHouse(t)
+	web := h.link()
+	over := make(chan struct{})
+	asking := make(chan struct{})
+	go func() { // ends with the connection
+		defer close(asking)
+		questions := bytes.Repeat([]byte("x\n"), 4096)
+		for {
+			if _, err := web.Write(questions); err != nil {
+				return
+			}
+		}
+	}()
+	seen := make(chan struct{})
+	go func() {
+		defer close(over)
+		came := seen
+		buf, got := make([]byte, 4<<10), []byte(nil)
+		for {
+			n, err := web.Read(buf)
+			if err != nil {
+				return
+			}
+			got = append(got, buf[:n]...)
+			if came != nil && bytes.Contains(got, []byte("delivered")) {
+				close(came)
+				came = nil
+			}
+			got = append(got[:0], got[max(0, len(got)-16):]...)
+			time.Sleep(100 * time.Microsecond) // a web server that has other things to do as well
+		}
+	}()
+	h.until("answers wait for the web server", func() bool {
+		waits := false
+		h.hub.EachLive(func(s *hub.Session) bool {
+			left, _, _, _ := transport.Unacknowledged(s.Under())
+			waits = waits || left > 100_000
+			return true
+		})
+		return waits
+	})
+	delivered := make(chan error, 1)
+	go func() { delivered <- h.fleets.Link("devices").Deliver(t.Context(), []byte("delivered\n")) }()
+	<-seen
+	select {
+	case err := <-delivered:
+		must(t, err)
+	case <-time.After(20 * time.Second):
+		t.Error("the line came, and 20 s later its delivery still waits")
+	}
+	web.Close()
+	<-over
+	<-asking
 }
