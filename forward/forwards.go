@@ -214,7 +214,11 @@ func (f *Forwards) adopt(r *runner, after int64) {
 		}
 		st := f.streams.get(s.ID())
 		if st == nil {
-			st = f.stream(info, key{info.Fleet, info.Name}, time.Now().UnixMicro(), s)
+			live := s
+			if s.Ended() != nil {
+				live = nil // Gone may have been said already
+			}
+			st = f.stream(info, key{info.Fleet, info.Name}, time.Now().UnixMicro(), live)
 		}
 		if st.feedOf(r) == nil {
 			f.feed(st, r, row{after: after})
