@@ -210,9 +210,9 @@ func describe(service, over string) string {
 	case "relay":
 		return "relay: to its upstream and back"
 	case "device":
-		return "device: who is there, what they say, what they are told"
+		return "device: a fleet of devices"
 	case "link":
-		return "link: what devices say, to the web server"
+		return "link: the web server of devices"
 	case "bastion":
 		return "bastion: SSH to its targets and back"
 	case "source":
@@ -238,6 +238,9 @@ func (c *ServeCmd) suggestions(sb *switchboard.Switchboard, console bool) (rows 
 	}
 	if slices.ContainsFunc(sb.Hub().Listeners(), func(l hub.ListenerStatus) bool { return l.Service == "source" }) {
 		rows = append(rows, []string{program + " sources", "# whose sessions can be opened: watch KIND:ID shows one"})
+	}
+	if slices.ContainsFunc(sb.Hub().Listeners(), func(l hub.ListenerStatus) bool { return l.Service == "device" }) {
+		rows = append(rows, []string{program + " devices", "# who is there, and how much each said"})
 	}
 	rows = append(rows, []string{program + " ls", "# every session, live and recorded"})
 	if console {

@@ -22,6 +22,7 @@ listeners:
   - {name: page, listen: "socketio://127.0.0.1:0", service: room, room: chat}
   - {name: plain, listen: "ws://127.0.0.1:0/ws", service: room, room: chat}
   - {name: echo, listen: "tcp://[::1]:0", service: echo}
+  - {name: cars, listen: "tcp://127.0.0.1:0", service: device, device: {web_server: [127.0.0.2]}}
 sources:
   - {name: plant, kinds: {ssh: "127.0.0.1:1"}, retry: 0s}
 `
@@ -110,7 +111,7 @@ func TestWhatServePrintsIsAlignedAndItsCommandsWorkWhenPasted(t *testing.T) {
 			t.Errorf("no listener is said to be at %q:\n%s", want, strings.Join(listeners, "\n"))
 		}
 	}
-	aligned(listeners, "sink:", "room:", "echo:", "source:")
+	aligned(listeners, "sink:", "room:", "echo:", "source:", "device:", "link:")
 	aligned(try, "# ")
 	script := strings.Join(try, "\n")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -119,7 +120,8 @@ func TestWhatServePrintsIsAlignedAndItsCommandsWorkWhenPasted(t *testing.T) {
 	sh.Dir = t.TempDir()
 	sh.Stdin = strings.NewReader("something\n")
 	out, err = sh.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "reply: something") || !strings.Contains(string(out), "hung up") {
-		t.Errorf("pasted:\n%s\n%v:\n%s\nwant the echo of a line, and the session in the list", script, err, out)
+	if err != nil || !strings.Contains(string(out), "reply: something") || !strings.Contains(string(out), "hung up") ||
+		!strings.Contains(string(out), "0 online") {
+		t.Errorf("pasted:\n%s\n%v:\n%s\nwant the echo of a line, how many devices there are, and the session in the list", script, err, out)
 	}
 }
