@@ -236,6 +236,21 @@ func TestACrashedProcessLeavesDevicesAsTheRecordingsHaveThem(t *testing.T) {
 	}
 }
 
+// A connection that ended just before its device was forgotten was written behind that, and was there again when the device was.
+func TestADeviceThatWasForgottenHasNoConnectionsFromBefore(t *testing.T) {
+	h := newHouse(t)
+	c := h.dial().say("ETUNG:940\n")
+	h.online("940", 1)
+	c.Close()
+	h.online("940", 0)
+	must(t, h.fleets.Forget("devices", "940"))
+	h.dial().say("ETUNG:940\n")
+	h.online("940", 1)
+	if _, list, err := h.fleets.Get("devices", "940"); err != nil || len(list) != 1 {
+		t.Errorf("it has the connections %+v, %v; want the new one alone", list, err)
+	}
+}
+
 func TestListsComeInPagesInTheOrderOfNames(t *testing.T) {
 	h := newHouse(t)
 	var conns []net.Conn

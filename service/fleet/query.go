@@ -254,5 +254,6 @@ func (f *Fleets) Forget(fleet, name string) error {
 		return device.ErrConnected
 	}
 	fl.forget(e)
+	f.store.dropRows(fleet, name)
 	return nil
 }

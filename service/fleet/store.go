@@ -238,3 +238,17 @@ func (st *store) forgotten(f *fleet, e *entry) {
 	e.dirty = false
 	st.rouse()
 }
+
+// dropRows leaves out connections of a device that were not written yet.
+func (st *store) dropRows(fleet, name string) {
+	if st == nil {
+		return
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for k := range st.rows {
+		if k.fleet == fleet && k.name == name {
+			delete(st.rows, k)
+		}
+	}
+}
