@@ -63,6 +63,9 @@ func TestADeviceIsToldSomethingFromTheCommandLine(t *testing.T) {
 	if !strings.HasSuffix(again, " done\n") || strings.HasPrefix(again, "2 ") {
 		t.Errorf("again: %q", again)
 	}
+	if out := s.do("commands"); !strings.Contains(out, "  repeats 2\n") {
+		t.Errorf("the list does not say what was sent again: %s", out)
+	}
 	if out := s.do("command", "car1", "--base64", "eA==", "--ack", "none"); !strings.Contains(out, " ") {
 		t.Errorf("got %q", out)
 	}

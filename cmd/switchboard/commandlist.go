@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/switchboard-relay/switchboard/command"
@@ -83,8 +84,12 @@ func commandRow(c device.Command) []string {
 		data += "…"
 	}
 	since := formatAge(time.Since(time.UnixMicro(c.Created))) + " ago"
+	why := c.Error
+	if c.ResendOf != "" {
+		why = strings.TrimSuffix("repeats "+c.ResendOf+": "+why, ": ")
+	}
 	return []string{printable(c.ID), printable(c.Fleet), printable(c.Name), string(c.State), since, printable(c.By), data,
-		printable(string(c.Answer)), printable(c.Error)}
+		printable(string(c.Answer)), printable(why)}
 }
 
 var commandColumns = []column{
