@@ -62,9 +62,11 @@ func (st *store) flush() {
 		f.mu.Lock()
 		e.dirty = false
 		d := stored{e.status(f), e.admitted}
+		st.mu.Lock() // connections reads what is being written
 		for _, v := range e.visits {
 			rows[rowKey{f.name, e.name, v.s.ID()}] = v.connection()
 		}
+		st.mu.Unlock()
 		f.mu.Unlock()
 		devices = append(devices, d)
 	}
