@@ -45,6 +45,8 @@ type runner struct {
 	refused   uint64
 	err       error // the newest, nil once something was delivered again
 	errAt     int64 // Unix µs
+	warned    bool  // the log says that the target is away,
+	warnedAt  int64 // and said so then, Unix µs
 }
 
 func newRunner(f *Forwards, c Config, t target) *runner {
@@ -239,13 +241,16 @@ func (fd *feed) release(state uint32) {
 	}
 }
 
+// warnEvery is how often, at most, the log says of one target that it is away: some come and go.
+const warnEvery = time.Minute
+
 // failed has everybody wait, longer each time; with wait also until that returns.
 func (r *runner) failed(ctx context.Context, c Config, err error, after time.Duration, wait func(context.Context) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	first := r.err == nil
 	r.err, r.errAt = err, time.Now().UnixMicro()
-	if first {
+	if !r.warned && r.errAt-r.warnedAt > warnEvery.Microseconds() {
+		r.warned, r.warnedAt = true, r.errAt
 		r.f.logger.Warn("a forward's target does not take what it is given; it is tried again", "forward", c.Name, "error", err)
 	}
 	if r.away || r.halted {
@@ -289,8 +294,11 @@ func (r *runner) took(c Config, delivered, refused int, why error) {
 		return
 	}
 	if r.err != nil && delivered > 0 {
-		r.f.logger.Info("a forward's target takes what it is given again", "forward", c.Name)
 		r.err, r.errAt = nil, 0
+	}
+	if r.warned && delivered > 0 {
+		r.warned = false
+		r.f.logger.Info("a forward's target takes what it is given again", "forward", c.Name)
 	}
 }
 
