@@ -30,7 +30,7 @@ type DeviceConfig struct {
 	NameFrom   string                `yaml:"name_from"`  // message (default), port, address, or certificate: its common name
 
 	RegisterTimeout string   `yaml:"register_timeout"` // for saying a name; default none, 1m where those without are held or rejected
-	Unregistered    string   `yaml:"unregistered"`     // those who have not said one by then: allow (default; as "unknown"), hold or reject
+	Unregistered    string   `yaml:"unregistered"`     // those who have not said one by then: allow (as "unknown"), hold or reject; default as unknown
 	Known           []string `yaml:"known"`            // names that are known; * stands for anything; default all
 	KnownFile       string   `yaml:"known_file"`       // and a file of them, one a line
 	Unknown         string   `yaml:"unknown"`          // names that are not known: allow (default), hold or reject
@@ -142,6 +142,11 @@ func (c *checker) deviceNames(at string, d *DeviceConfig) {
 	}
 	if (d.Unknown == "" || d.Unknown == "allow") && (len(d.Known) > 0 || d.KnownFile != "") {
 		c.wrong(at+".unknown", "allow takes every name, so known and known_file have no effect: say hold or reject")
+	}
+	if strict := d.Unknown == "hold" || d.Unknown == "reject"; strict && d.Unregistered == "allow" {
+		c.wrong(at+".unregistered", "allow lets in whoever says something before a name, so that unknown: %s keeps nobody out: say %s, or leave it out", d.Unknown, d.Unknown)
+	} else if strict {
+		d.Unregistered = cmp.Or(d.Unregistered, d.Unknown)
 	}
 	if (d.Unregistered == "hold" || d.Unregistered == "reject") && d.RegisterTimeout == "" {
 		d.RegisterTimeout = defaultRegisterTimeout

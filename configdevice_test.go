@@ -8,25 +8,26 @@ import (
 
 func TestWhatIsWrongWithAListenerOfDevicesIsToldWithItsKeyAndTheMend(t *testing.T) {
 	for text, want := range map[string][2]string{
-		"frame: etnug":                       {"device.frame[0]", "etnug"},
-		"frame: [{type: length, offset: 1}]": {"device.frame[0].width", "write 1, 2, 3, 4 or 8"},
-		"register: {pattern: '('}":           {"device.register", ""},
-		"unknown: rejct":                     {"device.unknown", `did you mean "reject"?`},
-		"unknown: reject":                    {"device.unknown", "set known or known_file"},
-		"duplicate: oldest":                  {"device.duplicate", "newest, refuse, many"},
-		"name_from: certificate":             {"device.name_from", "tls.client_ca"},
-		"dead_after: 5s, max_devices: -1":    {"device.max_devices", "0 is no limit"},
-		"connect_rate: -3":                   {"device.connect_rate", "-1 is no limit"},
-		"max_unregistered_per_address: -2":   {"device.max_unregistered_per_address", "-1 is no limit"},
-		"web_server: [here]":                 {"device.web_server[0]", "write 127.0.0.1 or 10.0.0.0/8"},
-		"known: []":                          {"device.known", "leave it out"},
-		"known: [a]":                         {"device.unknown", "allow takes every name"}, // and let everybody in without a word
-		"known_file: /nowhere/names":         {"device.known_file", "no such file"},
-		"idle_received: soon":                {"device.idle_received", "write 500ms"},
-		"byte_rate: much":                    {"device.byte_rate", "write 4096"},
-		"ack_device: later":                  {"device.ack_device", "at_once, after_stored"},
-		"command: {ttl: x}":                  {"device.command.ttl", "write 500ms"},
-		"dead_after: 1s":                     {"device.dead_after", "at least 2s more"},
+		"frame: etnug":                                      {"device.frame[0]", "etnug"},
+		"frame: [{type: length, offset: 1}]":                {"device.frame[0].width", "write 1, 2, 3, 4 or 8"},
+		"register: {pattern: '('}":                          {"device.register", ""},
+		"unknown: rejct":                                    {"device.unknown", `did you mean "reject"?`},
+		"unknown: reject":                                   {"device.unknown", "set known or known_file"},
+		"duplicate: oldest":                                 {"device.duplicate", "newest, refuse, many"},
+		"name_from: certificate":                            {"device.name_from", "tls.client_ca"},
+		"dead_after: 5s, max_devices: -1":                   {"device.max_devices", "0 is no limit"},
+		"connect_rate: -3":                                  {"device.connect_rate", "-1 is no limit"},
+		"max_unregistered_per_address: -2":                  {"device.max_unregistered_per_address", "-1 is no limit"},
+		"web_server: [here]":                                {"device.web_server[0]", "write 127.0.0.1 or 10.0.0.0/8"},
+		"known: []":                                         {"device.known", "leave it out"},
+		"known: [a], unknown: hold, unregistered: allow":    {"device.unregistered", "say hold, or leave it out"}, // and was forwarded as unknown
+		"known: [a]":                                        {"device.unknown", "allow takes every name"},         // and let everybody in without a word
+		"known_file: /nowhere/names":                        {"device.known_file", "no such file"},
+		"idle_received: soon":                               {"device.idle_received", "write 500ms"},
+		"byte_rate: much":                                   {"device.byte_rate", "write 4096"},
+		"ack_device: later":                                 {"device.ack_device", "at_once, after_stored"},
+		"command: {ttl: x}":                                 {"device.command.ttl", "write 500ms"},
+		"dead_after: 1s":                                    {"device.dead_after", "at least 2s more"},
 		"ack_device: after_stored}\n    record: off\n    #": {"device.ack_device", "record: off"},
 	} {
 		file := "listeners:\n  - name: devices\n    listen: tcp://127.0.0.1:9000\n    service: device\n    device: {" + text + "}\n"
