@@ -123,7 +123,7 @@ func (f *Forwards) lacks(r *runner, id session.ID, fleet string) bool {
 	return !done && f.runners[r.conf.Name] == r && r.conf.takes(fleet) && (st == nil || st.feedOf(r) == nil)
 }
 
-// namedAs is the name that a recorded session got, and when it got the first; empty if it got none.
+// namedAs is the name that a recorded session got, and when; empty if it got none.
 func (f *Forwards) namedAs(id session.ID, start int64) (name string, at int64) {
 	r := f.hub.NewReader()
 	defer r.Rest()
@@ -136,9 +136,7 @@ func (f *Forwards) namedAs(id session.ID, start int64) (name string, at int64) {
 			if batch[i].Kind != session.Named {
 				continue
 			}
-			if name == "" {
-				at = batch[i].Time
-			}
+			at = batch[i].Time
 			if name = string(batch[i].Data); name != device.Unknown {
 				return name, at
 			}
