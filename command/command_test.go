@@ -252,8 +252,9 @@ func TestTheSameIDIsTheSameCommand(t *testing.T) {
 	if _, existed, err := h.q.Add(t.Context(), req, "otto"); err != nil || !existed {
 		t.Errorf("behind a restart: existed %v, %v", existed, err)
 	}
-	h.add(text("8601", "next;"))
+	next := h.add(text("8601", "next;"))
 	d.gets("once;next;")
+	h.ends(next, device.Done)
 	if n := h.q.Counts(); n.Kept != 3 || n.Waiting != 1 || n.Devices != 1 {
 		t.Errorf("counts %+v; want 3 kept, and 1 that waits", n)
 	}
