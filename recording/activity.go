@@ -176,7 +176,12 @@ func (l *Log) activity(ctx context.Context, since, until int64, steps int) (*Act
 	if l.seldom().end == nil {
 		end = max(end, time.Now().UnixMicro())
 	}
-	next := sort.Search(len(l.durable), func(i int) bool { return l.durable[i].t1() >= since })
+	next := uint64(1) // the number of an event: the places of chunks change when some are joined
+	if i := sort.Search(len(l.durable), func(i int) bool { return l.durable[i].t1() >= since }); i < len(l.durable) {
+		next = l.durable[i].first
+	} else if i > 0 {
+		next = l.durable[i-1].last() + 1
+	}
 	l.mu.Unlock()
 	a := newActivity(start, end, since, until, steps)
 	batch := make([]chunkRef, activityBatch)
@@ -187,7 +192,7 @@ func (l *Log) activity(ctx context.Context, since, until int64, steps int) (*Act
 			l.mu.Unlock()
 			return nil, errSealed
 		}
-		n := copy(batch, l.durable[next:])
+		n := copy(batch, l.durable[sort.Search(len(l.durable), func(i int) bool { return l.durable[i].first >= next }):])
 		if n == 0 {
 			for _, c := range l.pending {
 				a.addOpen(c)
@@ -199,7 +204,7 @@ func (l *Log) activity(ctx context.Context, since, until int64, steps int) (*Act
 			return a, nil
 		}
 		l.mu.Unlock()
-		next += n
+		next = batch[n-1].last() + 1
 		for i := range batch[:n] {
 			if err := a.addChunk(ctx, &batch[i], &r); err != nil {
 				return nil, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // checkpoint moves the chunks of live sessions out of the oldest segments into files of their own while the journal is
@@ -81,6 +82,7 @@ type move struct {
 	from *segment
 	part *segment
 	at   int // index in durable of the first
+	n    int // how many they were
 	refs []chunkRef
 	size int64 // of the part afterwards
 }
@@ -88,7 +90,11 @@ type move struct {
 func (m *move) apply() {
 	l := m.log
 	l.mu.Lock()
-	copy(l.durable[m.at:], m.refs)
+	if len(m.refs) == m.n {
+		copy(l.durable[m.at:], m.refs)
+	} else { // as many as there are now, and no memory for more
+		l.durable = slices.Concat(l.durable[:m.at], m.refs, l.durable[m.at+m.n:])
+	}
 	l.needRare().part = m.part
 	m.part.size = m.size
 	l.mu.Unlock()
@@ -113,6 +119,7 @@ func (s *Store) copyToPart(l *Log, g *segment) (*move, error) {
 	if m.at < 0 {
 		return nil, nil
 	}
+	m.n = len(m.refs)
 	if m.part == nil {
 		path := filepath.Join(s.journalDir(), string(l.id)+".part")
 		if err := os.WriteFile(path, []byte(sealedMagic), 0o600); err != nil {
@@ -120,6 +127,9 @@ func (s *Store) copyToPart(l *Log, g *segment) (*move, error) {
 		}
 		m.part = &segment{path: path, size: fileMagic}
 		m.part.full.Store(true)
+	}
+	if joinable(m.refs, nil) {
+		return m, s.joinToPart(l, m)
 	}
 	f, err := os.OpenFile(m.part.path, os.O_WRONLY, 0)
 	if err != nil {
@@ -141,4 +151,28 @@ func (s *Store) copyToPart(l *Log, g *segment) (*move, error) {
 	}
 	m.size = off
 	return m, nil
+}
+
+// joinToPart copies a move's chunks joined: of a session that trickles there would be more and more of them in memory, for as
+// long as it lives.
+func (s *Store) joinToPart(l *Log, m *move) error {
+	w := &sealWriter{path: m.part.path}
+	if err := w.open(m.part); err != nil {
+		return err
+	}
+	defer w.file.Close()
+	if err := s.joiner.join(w, l, m.refs); err != nil {
+		return err
+	}
+	if err := w.flush(0); err != nil {
+		return err
+	}
+	m.refs = m.refs[:0]
+	for i := range w.entries {
+		ref := w.entries[i].ref
+		ref.seg = m.part
+		m.refs = append(m.refs, ref)
+	}
+	m.size = w.off
+	return nil
 }
