@@ -35,6 +35,9 @@ func (w *worker) visit(fd *feed) visit {
 	if w.target.single() {
 		w.batch.stream = st
 	}
+	if w.r.f.opt.Online != nil && len(w.conf.Fleets) == 1 { // behind the stream's news: so its own device counts
+		w.batch.online = w.r.f.opt.Online(w.conf.Fleets[0])
+	}
 	ended := st.live.Load() == nil // before it is read: nothing comes behind what is read then
 	if err := w.read(fd, ended); err != nil {
 		w.unreadable(err)

@@ -63,7 +63,7 @@ type batch struct {
 	count   int     // messages
 	refused int     // of them, that the target never will take,
 	why     error   // and why the newest
-	online  int     // devices connected when the batch began
+	online  int     // devices connected when the stream that is being read was
 }
 
 func (b *batch) reset() {
@@ -203,9 +203,6 @@ const mostVisits = 256
 // fill reads what is ready into the batch, until it is full or nothing more is.
 func (w *worker) fill(ctx context.Context) {
 	w.batch.reset()
-	if w.r.f.opt.Online != nil && len(w.conf.Fleets) == 1 {
-		w.batch.online = w.r.f.opt.Online(w.conf.Fleets[0])
-	}
 	w.visits = w.visits[:0]
 	var deadline time.Time
 	for {
