@@ -60,6 +60,7 @@ type Hub struct {
 	followers atomic.Pointer[[]*Endings] // exchanged under mu; nil until there is one
 
 	lastChanges, lastTrim uint64 // owned by sweep
+	trimLeft              int    // calm seconds until memory is given back once more; owned by sweep
 
 	stop     context.CancelFunc
 	handlers sync.WaitGroup // one for each session that is not finished

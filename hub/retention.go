@@ -45,17 +45,25 @@ func (h *Hub) sweep(ctx context.Context) {
 const (
 	trimAfter = 2000 // sessions that came or went
 	trimCalm  = 100  // a second with less is calm
+	trimAgain = 4    // calm seconds later, when what is written behind was written
 )
 
 // trimMemory gives memory back to the system in the first calm second after many sessions came or went: what they
-// needed to begin and to end is several times what they need to live.
+// needed to begin and to end is several times what they need to live. It does so once more a little later, since others
+// write behind what came and went.
 func (h *Hub) trimMemory() {
 	changes := h.opened.Load()*2 - uint64(h.live.len())
 	calm := changes-h.lastChanges < trimCalm
 	h.lastChanges = changes
 	if calm && changes-h.lastTrim >= trimAfter {
-		h.lastTrim = changes
+		h.lastTrim, h.trimLeft = changes, trimAgain
 		debug.FreeOSMemory()
+		return
+	}
+	if calm && h.trimLeft > 0 {
+		if h.trimLeft--; h.trimLeft == 0 {
+			debug.FreeOSMemory()
+		}
 	}
 }
 
