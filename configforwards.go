@@ -178,7 +178,7 @@ func forwardConfigs(conf *Config) []forward.Config {
 
 // openForwards opens the file of places. The forwards themselves come with their configuration.
 func (sb *Switchboard) openForwards(dir string) (err error) {
-	opt := forward.Options{Hub: sb.hub, Path: filepath.Join(dir, "forward.db"), Logger: sb.logger, Unlisted: !sb.index.Complete()}
+	opt := forward.Options{Hub: sb.hub, Path: filepath.Join(dir, "forward.db"), Logger: sb.logger}
 	opt.Link = func(fleet string) forward.Link { return sb.fleets.Link(fleet) }
 	opt.Online = func(fleet string) int { return sb.fleets.Online(fleet) }
 	opt.NATS = func() (*nats.Conn, error) { return sb.bus.Forwards() }

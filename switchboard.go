@@ -69,9 +69,6 @@ type Switchboard struct {
 
 	frontsMu sync.Mutex        // taken behind mu
 	fronts   map[string]*front // by where they listen, as configured
-
-	stopIndexing  context.CancelFunc // fixed after New; nil if the index needed nothing
-	indexComplete atomic.Bool
 }
 
 // Option changes how New makes a Switchboard.
@@ -172,11 +169,6 @@ func (sb *Switchboard) openData() error {
 		return err
 	}
 	close(sb.opened)
-	if sb.indexComplete.Store(sb.index.Complete()); !sb.index.Complete() {
-		ctx, cancel := context.WithCancel(context.Background())
-		sb.stopIndexing = cancel
-		sb.serving.Go(func() { sb.updateIndex(ctx) })
-	}
 	return nil
 }
 
@@ -188,26 +180,6 @@ func (sb *Switchboard) holds(id session.ID) bool {
 	default:
 		return true
 	}
-}
-
-// updateIndex brings the index up to date with the recordings, where the last process that had it open could not.
-func (sb *Switchboard) updateIndex(ctx context.Context) {
-	r := reindex{store: sb.store, index: sb.index, unread: func(id session.ID, err error) {
-		sb.logger.Warn("a recording cannot be read, and is not listed", "session", id, "error", err)
-	}}
-	err := r.run(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return // the next start begins again
-	case err != nil:
-		sb.logger.Error("the index could not be brought up to date with the recordings; the next start tries again",
-			"error", err)
-		return
-	case r.added+r.removed > 0:
-		sb.logger.Info("the index was brought up to date with the recordings", "added", r.added, "removed", r.removed)
-	}
-	sb.indexComplete.Store(true)
-	sb.forwards.Rescan()
 }
 
 func (sb *Switchboard) recordingOptions(inbox *hub.Inbox) recording.Options {
@@ -379,9 +351,6 @@ func (sb *Switchboard) Close() error {
 	if sb.commands != nil {
 		try(sb.commands.Close())
 	}
-	if sb.stopIndexing != nil {
-		sb.stopIndexing()
-	}
 	sb.serving.Wait()
 	if sb.store != nil {
 		try(sb.store.Close())
@@ -390,7 +359,7 @@ func (sb *Switchboard) Close() error {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), indexLimit)
 		try(sb.hub.FinishIndex(last))
 		cancel()
-		if len(errs) == 0 && sb.indexComplete.Load() {
+		if len(errs) == 0 && sb.hub.IsComplete() {
 			try(sb.index.SetComplete(ctx))
 		}
 	}

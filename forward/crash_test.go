@@ -2,6 +2,7 @@ package forward_test
 
 import (
 	"bufio"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -184,4 +186,35 @@ func checkAtLeastOnce(t testing.TB, list []object, names []string, n int) {
 		t.Fatal(err)
 	}
 	t.Logf("%d messages, of which %d came again", total, repeats)
+}
+
+// A recording may be complete, and the process be killed before the list has it.
+func TestWhatTheListLacksBehindACrashComesBeforeWhatIsSaidNow(t *testing.T) {
+	s := newSite(t, nil)
+	conf := toSite(s)
+	conf.To = "http://127.0.0.1:1/" // nobody is there
+	before := newNode(t, setting{}, conf)
+	addr := before.fleet("devices", lineSpec)
+	const sessions = 200
+	for i := range sessions {
+		c := dial(t, addr, "a")
+		say(t, c, numbered("a", i))
+		settle(t, c, "SYNC")
+		c.Close()
+	}
+	before.stop()
+	for _, name := range []string{"index.db", "index.db-wal", "index.db-shm"} {
+		os.Remove(filepath.Join(before.dir, name))
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(before.dir, "forward.db"))
+	check(t, err)
+	_, err = db.Exec("UPDATE written SET at = (SELECT min(named) FROM feed); DELETE FROM feed WHERE named > (SELECT at FROM written)") // all but one came since
+	check(t, errors.Join(err, db.Close()))
+
+	conf.To = s.URL
+	now := newNode(t, setting{dir: before.dir}, conf)
+	c := dial(t, now.fleet("devices", lineSpec), "a")
+	say(t, c, numbered("a", sessions))
+	list := s.got.await(t, "what was said last", func(l []object) bool { return len(l) > 0 && l[len(l)-1].text() == numbered("a", sessions) })
+	checkNumbered(t, list, []string{"a"}, sessions+1, false)
 }

@@ -32,38 +32,62 @@ func (f *Forwards) takeUp(r *runner, rows []row) {
 	}
 }
 
-// Rescan looks once more for what an earlier process did not note, now that the index has all recordings: see Options.
-func (f *Forwards) Rescan() {
-	f.configuring.Lock()
-	defer f.configuring.Unlock()
-	f.unlisted.Store(false)
-	f.rescan()
-}
-
-// rescan gives forwards that an earlier process had the sessions that it had no time to note: they ended when its ledger was
-// written last, or later. f.configuring is held.
-func (f *Forwards) rescan() {
-	if len(f.known) == 0 || f.ledger.committed == 0 {
+// awaitListed has all forwards begin once the list of recordings is whole: what an earlier process had no time to note is
+// found by it, and comes before what a device says now.
+func (f *Forwards) awaitListed(ctx context.Context) {
+	select {
+	case <-f.hub.Listed():
+	case <-ctx.Done():
 		return
 	}
-	since := f.ledger.committed - scanMargin.Microseconds()
-	list, err := f.hub.List(context.Background(), session.Recorded, index.Filter{Since: since})
+	f.configuring.Lock()
+	defer f.configuring.Unlock()
+	f.mu.Lock()
+	closed := f.closed
+	f.mu.Unlock()
+	if !closed {
+		f.setOut()
+	}
+}
+
+// setOut has all forwards begin; f.configuring is held.
+func (f *Forwards) setOut() {
+	f.scan()
+	f.configured.Store(true)
+	for _, r := range f.runners {
+		r.begin(r.conf, r.target)
+	}
+}
+
+// scan gives forwards that an earlier process had the sessions that it had no time to note: they ended when its ledger was
+// written last, or later. f.configuring is held.
+func (f *Forwards) scan() {
+	var known []*runner
+	since := f.ledger.committed
+	for _, r := range f.runners {
+		if r.done == nil {
+			continue
+		}
+		if known = append(known, r); f.ledger.committed == 0 && (since == 0 || r.created < since) {
+			since = r.created // nothing was ever written
+		}
+	}
+	if len(known) == 0 {
+		return
+	}
+	list, err := f.hub.List(context.Background(), session.Recorded, index.Filter{Since: since - scanMargin.Microseconds()})
 	if err != nil {
 		f.logger.Error("recordings cannot be listed: what an earlier process did not note is not forwarded", "error", err)
-		return
 	}
 	for i := range list {
 		if list[i].End < f.began { // else it was told of
-			f.foundFor(&list[i], f.known)
+			f.foundFor(&list[i], known)
 		}
 	}
-	if !f.unlisted.Load() {
-		for _, r := range f.known {
-			r.mu.Lock()
-			r.done = nil
-			r.mu.Unlock()
-		}
-		f.known = nil
+	for _, r := range known {
+		r.mu.Lock()
+		r.done = nil
+		r.mu.Unlock()
 	}
 }
 

@@ -39,9 +39,7 @@ type Options struct {
 	Online func(fleet string) int                                     // devices that are connected now
 	NATS   func() (*nats.Conn, error)                                 // the bus; nil: there is none
 	Room   func(ctx context.Context, name string) (*room.Room, error) // opened as it is configured; nil: there are none
-	// Unlisted says that the index lacks recordings, and Rescan will be called once it does not.
-	Unlisted bool
-	Logger   *slog.Logger
+	Logger *slog.Logger
 }
 
 // Forwards are all forwards of a node. It is safe for concurrent use.
@@ -54,10 +52,9 @@ type Forwards struct {
 
 	streams streams // of which anything is to be forwarded, or will be
 
-	configuring sync.Mutex // before mu: held while forwards come, change and go
-	configured  atomic.Bool
-	unlisted    atomic.Bool // the index lacks recordings
-	known       []*runner   // those of an earlier process, of which the ledger may lack something
+	configuring sync.Mutex  // before mu: held while forwards come, change and go
+	loaded      bool        // the ledger was read; guarded by configuring
+	configured  atomic.Bool // all that an earlier process left is known, and forwards have begun
 
 	mu       sync.Mutex         // before runner.mu
 	runners  map[string]*runner // changed where configuring is held as well
@@ -67,6 +64,7 @@ type Forwards struct {
 	missed   map[string]bool // fleets of which it was said that they are not recorded
 
 	saving sync.WaitGroup
+	ctx    context.Context // ends with stop
 	stop   context.CancelFunc
 }
 
@@ -83,16 +81,14 @@ func New(opt Options) (*Forwards, error) {
 	f := &Forwards{began: time.Now().UnixMicro(), opt: opt, hub: opt.Hub, logger: opt.Logger, ledger: l, runners: map[string]*runner{},
 		people: map[key]*person{}, dialects: map[string]*frame.Dialect{}, missed: map[string]bool{}}
 	f.streams.init()
-	f.unlisted.Store(opt.Unlisted)
-	ctx, stop := context.WithCancel(context.Background())
-	f.stop = stop
-	f.saving.Go(func() { f.save(ctx) })
+	f.ctx, f.stop = context.WithCancel(context.Background())
+	f.saving.Go(func() { f.save(f.ctx) })
 	return f, nil
 }
 
 // Configure has exactly these forwards. What stays keeps its places, whatever else of it changes; one that is new begins with
-// what comes from now on, or with what is on record. The first call takes up what an earlier process left. It comes before
-// devices do. An error leaves everything as it was.
+// what comes from now on, or with what is on record. The first call takes up what an earlier process left, and comes before
+// devices do; forwards begin once the hub has listed all recordings. An error leaves everything as it was.
 func (f *Forwards) Configure(confs []Config) error {
 	targets := make([]target, len(confs))
 	names := map[string]bool{}
@@ -128,7 +124,10 @@ func (f *Forwards) Configure(confs []Config) error {
 	if closed {
 		return fail(errClosed)
 	}
-	return f.configure(confs, targets)
+	if err := f.configure(confs, targets); err != nil {
+		return fail(err)
+	}
+	return nil
 }
 
 var errClosed = errors.New("forwards are closed")
@@ -136,52 +135,63 @@ var errClosed = errors.New("forwards are closed")
 // configure is Configure of what was checked; f.configuring is held.
 func (f *Forwards) configure(confs []Config, targets []target) error {
 	left := map[string]leftover{}
-	first := !f.configured.Load()
-	if first {
+	if !f.loaded {
 		var err error
 		if left, err = f.ledger.load(); err != nil {
 			return err
 		}
 	}
-	wanted := map[string]bool{}
-	for _, c := range confs {
-		wanted[c.Name] = true
-	}
-	for name, r := range f.runners { // only changed where configuring is held
-		if !wanted[name] {
-			f.drop(name, r)
-		}
-	}
-	for name, l := range left {
-		if !wanted[name] {
-			if err := f.ledger.forget(l.id); err != nil {
-				return err
-			}
-			f.logger.Info("a forward is gone, and where it was is forgotten", "forward", name)
-		}
-	}
 	var known, fresh []*runner
+	stays := map[string]bool{}
 	for i, c := range confs {
-		c = c.withDefaults()
-		if r := f.runners[c.Name]; r != nil {
-			f.change(r, c, targets[i])
+		stays[c.Name] = true
+		if f.runners[c.Name] != nil { // only changed where configuring is held
 			continue
 		}
-		r := newRunner(f, c, targets[i])
+		r := newRunner(f, c.withDefaults(), targets[i])
 		if l, was := left[c.Name]; was {
 			r.id, r.created, r.paused, r.done, r.searched = l.id, l.created, l.paused, l.done, l.searched
-			f.takeUp(r, l.rows)
 			known = append(known, r)
 			continue
 		}
 		r.created = time.Now().UnixMicro()
 		r.searched = !c.Beginning
-		id, err := f.ledger.add(c.Name, r.created, r.searched)
-		if err != nil {
-			return err
-		}
-		r.id = id
 		fresh = append(fresh, r)
+	}
+	var gone []int64
+	for name, l := range left {
+		if !stays[name] {
+			gone = append(gone, l.id)
+		}
+	}
+	var dropped []*runner
+	for name, r := range f.runners {
+		if !stays[name] {
+			gone, dropped = append(gone, r.id), append(dropped, r)
+		}
+	}
+	ids, err := f.ledger.exchange(gone, fresh)
+	if err != nil {
+		return err
+	}
+	for name := range left {
+		if !stays[name] {
+			f.logger.Info("a forward is gone, and where it was is forgotten", "forward", name)
+		}
+	}
+	for i, r := range fresh {
+		r.id = ids[i]
+	}
+	for _, r := range dropped {
+		f.drop(r)
+	}
+	for i, c := range confs {
+		if r := f.runners[c.Name]; r != nil {
+			f.change(r, c.withDefaults(), targets[i])
+		}
+	}
+	for _, r := range known {
+		f.takeUp(r, left[r.conf.Name].rows)
 	}
 	f.mu.Lock()
 	for _, r := range slices.Concat(known, fresh) {
@@ -191,15 +201,28 @@ func (f *Forwards) configure(confs []Config, targets []target) error {
 		f.adopt(r, r.created)
 	}
 	f.mu.Unlock()
-	if first {
-		f.known = known
-		f.rescan()
-		f.configured.Store(true)
-	}
-	for _, r := range slices.Concat(known, fresh) {
-		r.begin(r.conf, r.target)
+	first := !f.loaded
+	f.loaded = true
+	switch {
+	case f.configured.Load():
+		for _, r := range fresh {
+			r.begin(r.conf, r.target)
+		}
+	case first && f.isListed():
+		f.setOut()
+	case first:
+		f.saving.Go(func() { f.awaitListed(f.ctx) })
 	}
 	return nil
+}
+
+func (f *Forwards) isListed() bool {
+	select {
+	case <-f.hub.Listed():
+		return true
+	default:
+		return false
+	}
 }
 
 // adopt gives a forward the sessions that live now: what they say from a time on, or all of it; f.mu is held.
@@ -247,13 +270,15 @@ func (f *Forwards) change(r *runner, c Config, t target) {
 	})
 	f.adopt(r, time.Now().UnixMicro())
 	f.mu.Unlock()
-	r.begin(c, t)
+	if f.configured.Load() {
+		r.begin(c, t)
+	}
 }
 
 // drop ends a forward for good; f.configuring is held.
-func (f *Forwards) drop(name string, r *runner) {
+func (f *Forwards) drop(r *runner) {
 	f.mu.Lock()
-	delete(f.runners, name)
+	delete(f.runners, r.conf.Name)
 	f.mu.Unlock()
 	r.halt()
 	f.mu.Lock()
@@ -266,9 +291,6 @@ func (f *Forwards) drop(name string, r *runner) {
 		}
 	})
 	f.mu.Unlock()
-	if err := f.ledger.forget(r.id); err != nil {
-		f.logger.Error("a forward's places cannot be removed", "forward", name, "error", err)
-	}
 }
 
 // Close ends all forwards, and keeps where they are. What is under way may be delivered again.
@@ -277,12 +299,12 @@ func (f *Forwards) Close() error {
 		return nil
 	}
 	f.configuring.Lock()
-	defer f.configuring.Unlock()
 	f.mu.Lock()
 	closed := f.closed
 	f.closed = true
 	f.mu.Unlock()
 	if closed {
+		f.configuring.Unlock()
 		return nil
 	}
 	for _, r := range f.runners {
@@ -291,6 +313,7 @@ func (f *Forwards) Close() error {
 	for _, r := range f.runners {
 		r.halt()
 	}
+	f.configuring.Unlock()
 	f.stop()
 	f.saving.Wait()
 	return errors.Join(f.commit(), f.ledger.close())

@@ -20,7 +20,7 @@ import (
 const ledgerVersion = 1
 
 const ledgerSchema = `
-CREATE TABLE forward (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL, paused INTEGER NOT NULL,
+CREATE TABLE forward (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL, paused INTEGER NOT NULL,
   searched INTEGER NOT NULL);
 CREATE TABLE feed (
   forward INTEGER NOT NULL, session TEXT NOT NULL, fleet TEXT NOT NULL, name TEXT NOT NULL,
@@ -166,21 +166,35 @@ func (l *ledger) load() (map[string]leftover, error) {
 	return left, rows.Err()
 }
 
-func (l *ledger) add(name string, created int64, searched bool) (id int64, err error) {
+// exchange forgets forwards and adds others, all or none, and returns what the others are called from now on: never what one
+// was called before, whose places may still be written.
+func (l *ledger) exchange(gone []int64, fresh []*runner) (ids []int64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r, err := l.db.Exec("INSERT INTO forward (name, created, paused, searched) VALUES (?, ?, 0, ?)", name, created, searched)
+	tx, err := l.db.Begin()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return r.LastInsertId()
-}
-
-func (l *ledger) forget(id int64) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, err := l.db.Exec("DELETE FROM feed WHERE forward = ?1; DELETE FROM forward WHERE id = ?1", id)
-	return err
+	defer tx.Rollback() // does nothing after Commit
+	for _, id := range gone {
+		for _, statement := range []string{"DELETE FROM feed WHERE forward = ?", "DELETE FROM forward WHERE id = ?"} {
+			if _, err := tx.Exec(statement, id); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, r := range fresh {
+		done, err := tx.Exec("INSERT INTO forward (name, created, paused, searched) VALUES (?, ?, 0, ?)", r.conf.Name, r.created, r.searched)
+		if err != nil {
+			return nil, err
+		}
+		id, err := done.LastInsertId()
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, tx.Commit()
 }
 
 func (l *ledger) setSearched(id int64) error {
@@ -320,9 +334,7 @@ func (f *Forwards) commit() error {
 		return nil // what an earlier process left is not known yet
 	}
 	c := changes{at: time.Now().UnixMicro()}
-	if !f.unlisted.Load() {
-		c.purge = c.at - 2*scanMargin.Microseconds()
-	}
+	c.purge = c.at - 2*scanMargin.Microseconds()
 	runners := f.all()
 	feeds := make([][]*feed, len(runners))
 	done := make([][]doneRow, len(runners))

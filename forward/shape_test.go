@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/switchboard-relay/switchboard/forward"
 	"github.com/switchboard-relay/switchboard/frame"
 )
 
@@ -74,33 +73,4 @@ func TestWhatIsLeftOfAMessageAtTheEndIsForwardedAsCut(t *testing.T) {
 		t.Errorf("got %q with flags %q", o.text(), o.Flags)
 	}
 	n.status("hook", "idle", isIdle)
-}
-
-func TestWhatWasDeliveredSinceAKillIsNotFoundOnceMore(t *testing.T) {
-	w := newWire(false)
-	with := w.setting()
-	with.dir, with.opt.Unlisted = t.TempDir(), true
-	n := newNode(t, with, toLink)
-	c := dial(t, n.fleet("devices", lineSpec), "a")
-	settle(t, c, "SYNC")
-	n.status("web", "waiting", func(s status) bool { return s.State == "waiting" })
-	n.stop()
-	n = newNode(t, with, toLink) // whose index may lack recordings
-	w.connect()
-	w.got.count(t, 2)
-	c = dial(t, n.fleet("devices", lineSpec), "b")
-	say(t, c, "since")
-	c.Close()
-	w.got.count(t, 4)
-	n.status("web", "idle", isIdle)
-	n.forwards.Rescan()
-	c = dial(t, n.fleet("more", lineSpec), "c")
-	conf := toLink
-	conf.Fleets = []string{"more"}
-	check(t, n.forwards.Configure([]forward.Config{conf}))
-	say(t, c, "last")
-	list := w.got.await(t, "last", func(l []object) bool { return l[len(l)-1].text() == "last" })
-	if len(list) != 5 {
-		t.Errorf("got %d messages, want 5: %q", len(list), tail(list))
-	}
 }

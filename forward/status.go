@@ -27,6 +27,9 @@ func (f *Forwards) Status() []device.ForwardStatus {
 	f.mu.Unlock()
 	for r, i := range at {
 		r.status(&list[i])
+		if !f.configured.Load() {
+			list[i].State, list[i].Error = "waiting", "behind a crash, recordings are listed first"
+		}
 	}
 	f.streams.each(func(st *stream) {
 		for fd := st.first.Load(); fd != nil; fd = fd.sibling.Load() {

@@ -67,13 +67,18 @@ type Hub struct {
 	chores   sync.WaitGroup
 	inbox    *Inbox
 	indexed  signal
+	listed   chan struct{} // see Listed
+	complete atomic.Bool
+	stopList context.CancelFunc
+	listing  sync.WaitGroup
 	removed  atomic.Uint64
 	rooms    rooms
 	screens  screens
 	sizes    sync.Mutex // held while the index is told how large recordings are
 }
 
-// New makes a hub. Sessions that the store found interrupted are listed at once. The caller calls Shutdown.
+// New makes a hub. Sessions that the store found interrupted are listed at once; what else a crash kept from the index is
+// listed behind: see Listed. The caller calls Shutdown.
 func New(opt Options) (*Hub, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.Default()
@@ -81,16 +86,24 @@ func New(opt Options) (*Hub, error) {
 	h := &Hub{
 		node: opt.Node, store: opt.Store, index: opt.Index, bus: opt.Bus, logger: opt.Logger,
 		keep: opt.Retention, holds: opt.Holds, inbox: opt.Inbox, ownerLimit: ownerLimit,
-		listeners: map[string]*Listener{}, rooms: rooms{logs: map[session.ID]roomLog{}},
+		listeners: map[string]*Listener{}, rooms: rooms{logs: map[session.ID]roomLog{}}, listed: make(chan struct{}),
 	}
 	h.sockets.init(opt.MaxConnections, opt.Logger)
 	h.live.init()
 	h.screens.init(h)
 	ctx, stop := context.WithCancel(context.Background())
 	h.stop = stop
+	ofList, stopList := context.WithCancel(ctx)
+	h.stopList = stopList
 	if err := h.handleCommands(); err != nil {
 		stop()
 		return nil, err
+	}
+	if h.index.Complete() {
+		h.complete.Store(true)
+		close(h.listed)
+	} else {
+		h.listing.Go(func() { h.updateIndex(ofList) })
 	}
 	h.chores.Go(func() { h.indexSealed(ctx) })
 	h.chores.Go(func() { h.sweep(ctx) })
@@ -105,6 +118,8 @@ func (h *Hub) Node() string { return h.node }
 // Shutdown closes every listener, ends every session as "shutdown" and waits until each has finished, or until the
 // context ends. The store can be closed after it, and then FinishIndex called.
 func (h *Hub) Shutdown(ctx context.Context) error {
+	h.stopList()
+	defer h.listing.Wait() // it reads the store
 	h.mu.Lock()
 	h.closing = true
 	listeners := make([]*Listener, 0, len(h.listeners))

@@ -24,6 +24,11 @@ func (st *store) catchUp() {
 		case <-ctx.Done():
 		}
 	}()
+	select {
+	case <-st.fleets.opt.Hub.Listed():
+	case <-ctx.Done():
+		return
+	}
 	err := st.endOpen(ctx)
 	if err == nil {
 		err = st.addMissed(ctx)

@@ -70,6 +70,7 @@ func New(opt Options) (*Fleets, error) {
 	if f.store, err = openStore(opt.Path, f); err != nil {
 		return nil, err
 	}
+	f.store.begin() // which looks at f.store
 	return f, nil
 }
 

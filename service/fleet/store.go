@@ -112,9 +112,13 @@ func open(path string, fleets *Fleets) (*store, error) {
 		fleets.fleets = map[string]*fleet{}
 		return nil, err
 	}
-	go st.run() // close waits for it
-	go st.catchUp()
 	return st, nil
+}
+
+// begin writes, and brings up to date what a crash left, until close.
+func (st *store) begin() {
+	go st.run() // close waits for both
+	go st.catchUp()
 }
 
 func (st *store) prepare() error {

@@ -1,4 +1,4 @@
-package switchboard
+package hub
 
 import (
 	"context"
@@ -23,6 +23,34 @@ type reindex struct {
 }
 
 const reindexBatch = 1000
+
+// Listed is closed once the list of recordings has all of them: at once behind a stop, a while behind a crash. It is closed
+// as well if it cannot be brought up to date; the log says so.
+func (h *Hub) Listed() <-chan struct{} { return h.listed }
+
+// IsComplete reports whether the list of recordings has all of them.
+func (h *Hub) IsComplete() bool { return h.complete.Load() }
+
+// updateIndex brings the index up to date with the recordings, where the last process that had it open could not.
+func (h *Hub) updateIndex(ctx context.Context) {
+	r := reindex{store: h.store, index: h.index, unread: func(id session.ID, err error) {
+		h.logger.Warn("a recording cannot be read, and is not listed", "session", id, "error", err)
+	}}
+	err := r.run(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return // the next start begins again
+	case err != nil:
+		h.logger.Error("the index could not be brought up to date with the recordings; the next start tries again",
+			"error", err)
+	default:
+		if r.added+r.removed > 0 {
+			h.logger.Info("the index was brought up to date with the recordings", "added", r.added, "removed", r.removed)
+		}
+		h.complete.Store(true)
+	}
+	close(h.listed)
+}
 
 func (r *reindex) run(ctx context.Context) error {
 	hours, err := r.store.Hours()
