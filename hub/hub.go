@@ -68,6 +68,9 @@ type Hub struct {
 	inbox    *Inbox
 	indexed  signal
 	listed   chan struct{} // see Listed
+
+	recovered map[session.ID]bool // what the store found that has no file of its own; fixed after New
+
 	complete atomic.Bool
 	stopList context.CancelFunc
 	listing  sync.WaitGroup
@@ -98,6 +101,10 @@ func New(opt Options) (*Hub, error) {
 	if err := h.handleCommands(); err != nil {
 		stop()
 		return nil, err
+	}
+	h.recovered = map[session.ID]bool{}
+	for _, sum := range h.unindexed() {
+		h.recovered[sum.ID] = true
 	}
 	if h.index.Complete() {
 		h.complete.Store(true)

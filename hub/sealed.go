@@ -127,3 +127,28 @@ func (h *Hub) awaitIndexed(ctx context.Context, id session.ID) error {
 		}
 	}
 }
+
+// AwaitRecovered waits until what a crash left has files of its own, and is listed with its name and its counts; behind
+// Listed.
+func (h *Hub) AwaitRecovered(ctx context.Context) error {
+	for {
+		next := h.indexed.wait()
+		var left []session.ID
+		for _, sum := range h.unindexed() { // which may have one for a moment more than the index lacks it
+			if h.recovered[sum.ID] {
+				left = append(left, sum.ID)
+			}
+		}
+		if len(left) == 0 {
+			return nil
+		}
+		if lacking, err := h.index.Lacking(ctx, left); err != nil || len(lacking) == 0 {
+			return err
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -29,7 +29,10 @@ func (st *store) catchUp() {
 	case <-ctx.Done():
 		return
 	}
-	err := st.endOpen(ctx)
+	err := st.fleets.opt.Hub.AwaitRecovered(ctx)
+	if err == nil {
+		err = st.endOpen(ctx)
+	}
 	if err == nil {
 		err = st.addMissed(ctx)
 	}

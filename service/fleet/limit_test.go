@@ -223,11 +223,14 @@ func TestACrashedProcessLeavesDevicesAsTheRecordingsHaveThem(t *testing.T) {
 	session940 := h.status("940").Session
 
 	h = houseIn(t, dir)
-	h.until("what is known is brought up to date", func() bool { return h.status("940").Received == 1014 && h.status("941").Received == 10 })
+	h.until("what is known is brought up to date", func() bool {
+		interrupted := string(session.Interrupted)
+		return h.status("940").Cause == interrupted && h.status("941").Cause == interrupted
+	})
 	for _, name := range []string{"940", "941"} {
 		st, list, err := h.fleets.Get("devices", name)
 		if err != nil || st.State != device.Offline || st.Cause != string(session.Interrupted) || st.Connections != 1 || len(list) != 1 ||
-			list[0].Cause != session.Interrupted || list[0].End == 0 || list[0].Received != st.Received {
+			st.Received != map[string]uint64{"940": 1014, "941": 10}[name] || list[0].Cause != session.Interrupted || list[0].End == 0 || list[0].Received != st.Received {
 			t.Errorf("%s: %+v, %+v, %v", name, st, list, err)
 		}
 	}
