@@ -7,16 +7,39 @@ import (
 	"slices"
 )
 
+// The places of chunks in the journal take 56 bytes of memory each, and sessions that say little at a time have one for each
+// time: so the journal may have only so many, besides so many for each live session.
+const (
+	mostPlaces = 128 << 10
+	placesEach = 32
+	placeParts = 4 // segments in which those are, about
+)
+
+// hasManyPlaces reports whether the journal, which has n places, is to be shortened for their sake.
+func (s *Store) hasManyPlaces(n int64) bool {
+	if n <= s.opt.mostPlaces {
+		return false
+	}
+	s.mu.Lock()
+	live := len(s.live)
+	s.mu.Unlock()
+	return n > s.opt.mostPlaces+placesEach*int64(live)
+}
+
 // checkpoint moves the chunks of live sessions out of the oldest segments into files of their own while the journal is
-// larger than its limit, so that a session that lives long does not keep everybody's bytes.
+// larger than its limit, so that a session that lives long does not keep everybody's bytes, or has many places in memory.
 func (s *Store) checkpoint() {
 	for {
 		s.smu.Lock()
 		var oldest *segment
-		if int64(len(s.segments))*s.opt.SegmentSize > s.opt.JournalLimit && s.segments[0].full.Load() {
+		if len(s.segments) > 0 && s.segments[0].full.Load() {
 			oldest = s.segments[0]
 		}
+		long := int64(len(s.segments))*s.opt.SegmentSize > s.opt.JournalLimit
 		s.smu.Unlock()
+		if !long && !s.hasManyPlaces(s.places.Load()) {
+			return
+		}
 		if oldest == nil {
 			return
 		}
@@ -99,6 +122,7 @@ func (m *move) apply() {
 	m.part.size = m.size
 	l.mu.Unlock()
 	m.from.logs.Add(-1)
+	l.store.places.Add(int64(-m.n))
 }
 
 // copyToPart copies l's chunks in g to its own file; nil if it has none there. Only the sealer's goroutine calls it,

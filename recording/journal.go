@@ -208,7 +208,9 @@ func (s *Store) committed(b *batch, seg *segment, off int64) {
 	s.chunks.Add(uint64(len(b.chunks)))
 	s.queued.Add(-freed)
 	s.wakeSpace()
-	if seg.size >= s.opt.SegmentSize {
+	seg.held += int64(len(b.chunks))
+	n := s.places.Add(int64(len(b.chunks)))
+	if seg.size >= s.opt.SegmentSize || s.hasManyPlaces(n) && seg.held >= n/placeParts {
 		s.finishSegment()
 	}
 }

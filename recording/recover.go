@@ -88,6 +88,9 @@ func (s *Store) recoverFile(path string, logs map[session.ID]*Log) error {
 			g.logs.Add(1)
 		}
 		l.durable = append(l.durable, e.ref)
+		if !part {
+			s.places.Add(1)
+		}
 	}
 	return nil
 }
@@ -189,7 +192,11 @@ func (s *Store) sealedAlready(l *Log) bool {
 func (l *Log) forget() {
 	var previous *segment
 	for i := range l.durable {
-		if g := l.durable[i].seg; g != previous && g != l.seldom().part {
+		g := l.durable[i].seg
+		if g != l.seldom().part {
+			l.store.places.Add(-1)
+		}
+		if g != previous && g != l.seldom().part {
 			g.logs.Add(-1)
 			previous = g
 		}

@@ -16,7 +16,11 @@ func (s *Store) sealedNow(l *Log, path string, sum session.Summary) {
 	part := l.seldom().part
 	var previous *segment
 	for i := range l.durable {
-		if g := l.durable[i].seg; g != previous && g != part {
+		g := l.durable[i].seg
+		if g != part {
+			s.places.Add(-1)
+		}
+		if g != previous && g != part {
 			g.logs.Add(-1)
 			previous = g
 		}

@@ -49,6 +49,7 @@ type segment struct {
 	file *os.File     // nil for a part, which is opened for each read: idle sessions hold no descriptor for it
 	size int64        // written by the journal only
 	made int64        // Unix µs; 0 if it was found at the start
+	held int64        // records; written by the journal only
 	logs atomic.Int64 // unsealed sessions with chunks in it
 	full atomic.Bool  // the journal writes elsewhere now
 

@@ -38,6 +38,8 @@ type Options struct {
 	OnFailed     func(err error)       // the journal cannot write; called once at each change
 	OnRecovered  func()                // it can again
 	Logger       *slog.Logger
+
+	mostPlaces int64 // see hasManyPlaces
 }
 
 // Store is a data folder's recordings: the journal of live sessions, and the sealed files of ended ones.
@@ -49,6 +51,7 @@ type Store struct {
 	queue   []*chunk
 	arrived chan struct{}
 	queued  atomic.Int64 // memory of chunks that are not durable, bytes
+	places  atomic.Int64 // of chunks of unsealed sessions in the journal's segments, all in memory
 
 	spaceMu sync.Mutex
 	space   chan struct{}
@@ -117,6 +120,7 @@ func Open(opt Options) (*Store, error) {
 	opt.ChunkAge = cmp.Or(opt.ChunkAge, 200*time.Millisecond)
 	opt.QueueLimit = cmp.Or(opt.QueueLimit, 64<<20)
 	opt.JournalLimit = cmp.Or(opt.JournalLimit, 1<<30)
+	opt.mostPlaces = cmp.Or(opt.mostPlaces, mostPlaces)
 	if opt.Logger == nil {
 		opt.Logger = slog.Default()
 	}

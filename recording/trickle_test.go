@@ -16,8 +16,22 @@ import (
 
 // A live session that says a little now and then had a place in memory for each time, for as long as it lived.
 func TestALiveSessionThatTricklesKeepsFewPlacesInMemory(t *testing.T) {
+	t.Run("as its journal is long", func(t *testing.T) {
+		trickle(t, Options{SegmentSize: 32 << 10, JournalLimit: 64 << 10})
+	})
+	t.Run("as its places are many", func(t *testing.T) { trickle(t, Options{mostPlaces: 200}) })
+}
+
+func trickle(t *testing.T, opt Options) {
 	dir := t.TempDir()
-	s := openStore(t, Options{Dir: dir, SegmentSize: 32 << 10, JournalLimit: 64 << 10, Sync: SyncNone})
+	opt.Dir, opt.Sync = dir, SyncNone
+	var s *Store
+	t.Cleanup(func() { // behind Close
+		if n := s.places.Load(); n != 0 {
+			t.Errorf("%d places are counted where there are none", n)
+		}
+	})
+	s = openStore(t, opt)
 	l := begin(t, s, Policy{})
 	places := func() int {
 		l.mu.Lock()
@@ -47,6 +61,9 @@ func TestALiveSessionThatTricklesKeepsFewPlacesInMemory(t *testing.T) {
 			t.Fatalf("%d messages have %d places in memory", messages, places())
 		}
 		durably(t, l, session.Received, []byte("more"))
+	}
+	if n := s.places.Load(); n < 0 || n > int64(places()) {
+		t.Errorf("%d places are counted, of %d in memory", n, places())
 	}
 	live := l.Cursor(messages / 7)
 	a, err := l.Activity(context.Background(), 0, 0, 100)
