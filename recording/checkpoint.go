@@ -106,6 +106,7 @@ type move struct {
 	part *segment
 	at   int // index in durable of the first
 	n    int // how many they were
+	tail int // of them, those that were in the part, and are written anew
 	refs []chunkRef
 	size int64 // of the part afterwards
 }
@@ -120,9 +121,12 @@ func (m *move) apply() {
 	}
 	l.needRare().part = m.part
 	m.part.size = m.size
+	if m.tail > 0 {
+		l.needRare().stale = true
+	}
 	l.mu.Unlock()
 	m.from.logs.Add(-1)
-	l.store.places.Add(int64(-m.n))
+	l.store.places.Add(int64(m.tail - m.n))
 }
 
 // copyToPart copies l's chunks in g to its own file; nil if it has none there. Only the sealer's goroutine calls it,
@@ -139,6 +143,12 @@ func (s *Store) copyToPart(l *Log, g *segment) (*move, error) {
 			m.refs = append(m.refs, l.durable[i])
 		}
 	}
+	joins := m.at >= 0 && isSmall(m.refs)
+	if joins && m.part != nil {
+		m.tail = withTail(l.durable[:m.at], m.part, m.part.size, bytesOf(m.refs))
+		m.refs = slices.Concat(l.durable[m.at-m.tail:m.at], m.refs)
+		m.at -= m.tail
+	}
 	l.mu.Unlock()
 	if m.at < 0 {
 		return nil, nil
@@ -152,7 +162,7 @@ func (s *Store) copyToPart(l *Log, g *segment) (*move, error) {
 		m.part = &segment{path: path, size: fileMagic}
 		m.part.full.Store(true)
 	}
-	if joinable(m.refs, nil) {
+	if joins && m.n > 1 {
 		return m, s.joinToPart(l, m)
 	}
 	f, err := os.OpenFile(m.part.path, os.O_WRONLY, 0)
@@ -177,6 +187,16 @@ func (s *Store) copyToPart(l *Log, g *segment) (*move, error) {
 	return m, nil
 }
 
+func bytesOf(refs []chunkRef) (bytes uint32) {
+	for i := range refs {
+		bytes += refs[i].length // a segment is smaller than that can be
+	}
+	return bytes
+}
+
+// isSmall reports whether a live session's records are to be joined.
+func isSmall(refs []chunkRef) bool { return bytesOf(refs)/uint32(len(refs)) <= joinSmall }
+
 // joinToPart copies a move's chunks joined: of a session that trickles there would be more and more of them in memory, for as
 // long as it lives.
 func (s *Store) joinToPart(l *Log, m *move) error {
@@ -185,7 +205,7 @@ func (s *Store) joinToPart(l *Log, m *move) error {
 		return err
 	}
 	defer w.file.Close()
-	if err := s.joiner.join(w, l, m.refs); err != nil {
+	if err := s.joiner.joinLiving(w, l, m.refs); err != nil {
 		return err
 	}
 	if err := w.flush(0); err != nil {

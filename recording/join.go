@@ -16,6 +16,9 @@ const (
 	joinBytes = 128 << 10 // of events in a chunk
 	joinSpan  = 60e6      // µs in one
 	joinParts = 64 << 20  // bytes of a session that is written anew although it has a file already
+
+	livingSmall = 32 << 10 // of a live session, whose records are joined for as long as they are as small,
+	livingSpan  = 3600e6   // and within that
 )
 
 // joinable reports whether the records of an ended session are to be joined. A session that has a part is written anew for it.
@@ -30,12 +33,33 @@ func joinable(refs []chunkRef, part *segment) bool {
 	return total/len(refs) <= joinSmall && (part == nil || total <= joinParts)
 }
 
+// withTail is how many records at the end of a live session's own file are to be joined with those that come to it, of so many
+// bytes: those that are no larger, so that each is written a few times, and few are small.
+func withTail(refs []chunkRef, part *segment, size int64, bytes uint32) (n int) {
+	if size > joinParts {
+		return 0 // it will be sealed as it is
+	}
+	for n < len(refs) {
+		ref := &refs[len(refs)-1-n]
+		if ref.seg != part || ref.length > min(bytes, livingSmall) {
+			break
+		}
+		bytes += ref.length
+		n++
+	}
+	return n
+}
+
 // joiner writes the records of a session as fewer and larger ones. The sealer has one.
 type joiner struct {
 	*sealWriter
 	log      *Log
-	open     *chunk // being filled
-	encoder  *zstd.Encoder
+	open     *chunk        // being filled
+	small    uint32        // bytes of a record that is joined
+	span     int64         // µs in one
+	encoder  *zstd.Encoder // of those two
+	better   *zstd.Encoder
+	fastest  *zstd.Encoder
 	packed   []byte
 	buf, raw []byte
 	events   []session.Event
@@ -43,8 +67,25 @@ type joiner struct {
 
 // join writes all records of a log.
 func (j *joiner) join(w *sealWriter, l *Log, refs []chunkRef) error {
+	if j.better == nil {
+		j.better = newEncoder(zstd.SpeedBetterCompression)
+	}
+	j.small, j.span, j.encoder = joinSmall, joinSpan, j.better
+	return j.takeAll(w, l, refs)
+}
+
+// joinLiving writes records of a live session, which are written more than once on their way to being large.
+func (j *joiner) joinLiving(w *sealWriter, l *Log, refs []chunkRef) error {
+	if j.fastest == nil {
+		j.fastest = newEncoder(zstd.SpeedFastest)
+	}
+	j.small, j.span, j.encoder = livingSmall, livingSpan, j.fastest
+	return j.takeAll(w, l, refs)
+}
+
+func (j *joiner) takeAll(w *sealWriter, l *Log, refs []chunkRef) error {
 	if j.open == nil {
-		j.open, j.encoder = newChunk(ownClass, joinBytes), newEncoder(zstd.SpeedBetterCompression)
+		j.open = newChunk(ownClass, joinBytes)
 	}
 	j.sealWriter, j.log = w, l
 	j.clear()
@@ -60,7 +101,7 @@ func (j *joiner) join(w *sealWriter, l *Log, refs []chunkRef) error {
 func (j *joiner) take(ref *chunkRef) error {
 	var h header
 	var raw []byte
-	small := ref.length <= joinSmall
+	small := ref.length <= j.small
 	if small {
 		var err error
 		raw, j.buf, h, err = ref.seg.read(ref, j.buf, j.raw)
@@ -79,7 +120,7 @@ func (j *joiner) take(ref *chunkRef) error {
 		return j.copy(j.log, ref, nil)
 	}
 	c := j.open
-	if c.count > 0 && (c.n+len(raw) > joinBytes || h.first != c.first+uint64(c.count) || h.t0 < c.t1 || h.t1-c.t0 > joinSpan) {
+	if c.count > 0 && (c.n+len(raw) > joinBytes || h.first != c.first+uint64(c.count) || h.t0 < c.t1 || h.t1-c.t0 > j.span) {
 		if err := j.write(); err != nil {
 			return err
 		}

@@ -84,6 +84,8 @@ type rare struct {
 	lost      session.Missing  // not recorded since the recording failed
 	dead      error            // why nothing is recorded any more; OnFailure is end
 	part      *segment         // the session's own file while it lives, if the journal was shortened
+	stale     bool             // it has records that are no longer needed: joined with others, or not whole
+	whole     uint64           // the event up to which it was found whole; of recovery
 	done      *session.Summary // the file is complete, but perhaps not durable; owned by the sealer
 	unwatched func()           // see OnUnwatched
 }

@@ -81,8 +81,13 @@ func (s *Store) recoverFile(path string, logs map[session.ID]*Log) error {
 			l.needRare().part = g
 			g.size = e.ref.off + int64(e.ref.length)
 		}
-		if e.ref.first <= l.durableTo() {
-			continue // a copy: it is in the session's own file already
+		if part && e.ref.first <= l.durableTo() {
+			l.needRare().stale = true
+			l.takeJoined(&e.ref)
+			continue
+		}
+		if !part && e.ref.first <= l.durableTo() && l.hasCopy(e.ref.first) {
+			continue // it is in the session's own file already
 		}
 		if !part && (len(l.durable) == 0 || l.durable[len(l.durable)-1].seg != g) {
 			g.logs.Add(1)
@@ -93,6 +98,40 @@ func (s *Store) recoverFile(path string, logs map[session.ID]*Log) error {
 		}
 	}
 	return nil
+}
+
+// takeJoined takes a record of a session's own file for those that are joined in it, if it is whole.
+func (l *Log) takeJoined(ref *chunkRef) {
+	i := slices.IndexFunc(l.durable, func(r chunkRef) bool { return r.first == ref.first })
+	if i < 0 || ref.last() < l.durableTo() || !ref.isWhole() {
+		return
+	}
+	l.durable = append(l.durable[:i], *ref)
+}
+
+// hasCopy reports whether an event of the journal is in a record that is whole. What is behind one in the session's own file
+// that is not, is no copy either: the file was being written.
+func (l *Log) hasCopy(number uint64) bool {
+	i := slices.IndexFunc(l.durable, func(r chunkRef) bool { return r.last() >= number })
+	if l.durable[i].seg != l.seldom().part || number <= l.seldom().whole {
+		return true
+	}
+	if l.durable[i].isWhole() {
+		l.needRare().whole = l.durable[i].last()
+		return true
+	}
+	if l.durable[i].first < number { // it has more than this record, which may be gone from the journal
+		return true
+	}
+	l.needRare().stale = true
+	l.durable = l.durable[:i]
+	return false
+}
+
+// isWhole reports whether a record can be read.
+func (r *chunkRef) isWhole() bool {
+	_, _, _, err := r.seg.read(r, nil, nil)
+	return err == nil
 }
 
 // readEntries is a file's index, or, where its end is missing or damaged, what a scan of its headers finds.

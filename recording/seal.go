@@ -46,7 +46,7 @@ func (s *Store) sealedNow(l *Log, path string, sum session.Summary) {
 // seal writes an ended log's own file: its records, their index, its summary, the trailer.
 func (s *Store) seal(l *Log) (path string, sum session.Summary, err error) {
 	l.mu.Lock()
-	refs, pending, part, done := l.durable, l.pending, l.seldom().part, l.seldom().done
+	refs, pending, part, stale, done := l.durable, l.pending, l.seldom().part, l.seldom().stale, l.seldom().done
 	l.mu.Unlock()
 	path = s.sealedPath(l.id, l.about.Describe().Start)
 	if done != nil {
@@ -57,7 +57,7 @@ func (s *Store) seal(l *Log) (path string, sum session.Summary, err error) {
 	}
 	w := &sealWriter{path: path + ".tmp"}
 	joins := joinable(refs, part)
-	if joins {
+	if joins || stale {
 		part = nil
 	}
 	if part != nil {

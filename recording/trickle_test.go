@@ -17,18 +17,22 @@ import (
 // A live session that says a little now and then had a place in memory for each time, for as long as it lived.
 func TestALiveSessionThatTricklesKeepsFewPlacesInMemory(t *testing.T) {
 	t.Run("as its journal is long", func(t *testing.T) {
-		trickle(t, Options{SegmentSize: 32 << 10, JournalLimit: 64 << 10})
+		trickle(t, Options{SegmentSize: 32 << 10, JournalLimit: 64 << 10}, 1500)
 	})
-	t.Run("as its places are many", func(t *testing.T) { trickle(t, Options{mostPlaces: 200}) })
+	t.Run("as its places are many", func(t *testing.T) { trickle(t, Options{mostPlaces: 100}, 200) })
 }
 
-func trickle(t *testing.T, opt Options) {
+func trickle(t *testing.T, opt Options, most int) {
 	dir := t.TempDir()
 	opt.Dir, opt.Sync = dir, SyncNone
 	var s *Store
 	t.Cleanup(func() { // behind Close
 		if n := s.places.Load(); n != 0 {
 			t.Errorf("%d places are counted where there are none", n)
+		}
+		stats, err := Verify(dir, func(d Damage) { t.Errorf("damage: %+v", d) })
+		if err != nil || stats.Files < 2 {
+			t.Errorf("verified: %+v, %v", stats, err)
 		}
 	})
 	s = openStore(t, opt)
@@ -56,11 +60,12 @@ func trickle(t *testing.T, opt Options) {
 			}
 		}
 	}
-	for deadline := time.Now().Add(time.Minute); places() > messages/2; {
+	for deadline := time.Now().Add(time.Minute); places() > most; {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d messages have %d places in memory", messages, places())
 		}
 		durably(t, l, session.Received, []byte("more"))
+		time.Sleep(time.Millisecond) // it trickles: as fast as it can it would be as fast as they are joined
 	}
 	if n := s.places.Load(); n < 0 || n > int64(places()) {
 		t.Errorf("%d places are counted, of %d in memory", n, places())
@@ -125,4 +130,82 @@ func killAtRest(t *testing.T, from string) (dir string) {
 	}
 	t.Fatal("the journal never rests")
 	return ""
+}
+
+// What is joined is written anew behind what is there already, which a crash may interrupt at any byte.
+func TestACrashWhileTheJournalIsShortenedLosesNothing(t *testing.T) {
+	t.Run("for the first time", func(t *testing.T) { shortenAndCrash(t, 1) })
+	t.Run("once more", func(t *testing.T) { shortenAndCrash(t, 3) })
+}
+
+func shortenAndCrash(t *testing.T, rounds int) {
+	dir := t.TempDir()
+	s := openStore(t, Options{Dir: dir, Sync: SyncNone, SegmentSize: 3 << 10})
+	l := begin(t, s, Policy{})
+	messages := 0
+	var size int64
+	for round := range rounds { // the journal has nothing to do while it is shortened
+		var oldest *segment
+		for oldest == nil || !oldest.full.Load() {
+			durably(t, l, session.Received, fmt.Appendf(nil, "message %d", messages))
+			messages++
+			s.smu.Lock()
+			oldest = s.segments[0]
+			s.smu.Unlock()
+		}
+		m, err := s.copyToPart(l, oldest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if round == rounds-1 {
+			if rounds > 1 && m.tail == 0 {
+				t.Fatal("nothing of before is joined once more")
+			}
+			break
+		}
+		m.apply()
+		s.retireSegments()
+		size = m.size
+	}
+	part := filepath.Join("journal", string(l.ID())+".part")
+	info, err := os.Stat(filepath.Join(dir, part))
+	if err != nil || info.Size() <= size {
+		t.Fatalf("%v, %v", info, err)
+	}
+	for cut := size; cut <= info.Size(); cut += 1 + info.Size()/64 {
+		for _, how := range []string{"the file ends", "zeros follow"} {
+			killed := kill(t, dir)
+			path := filepath.Join(killed, part)
+			if err := os.Truncate(path, cut); err != nil {
+				t.Fatal(err)
+			}
+			if how == "zeros follow" {
+				if err := os.Truncate(path, info.Size()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			again := openStore(t, Options{Dir: killed, Sync: SyncNone})
+			r, err := again.Recording(l.ID(), l.about.Describe().Start)
+			if err != nil {
+				t.Fatalf("%s behind %d of %d bytes: %v", how, cut, info.Size(), err)
+			}
+			all := readAll(t, r.Cursor(1))
+			r.Close()
+			checkOnceInOrder(t, all, 1)
+			if len(all) != messages+2 {
+				t.Fatalf("%s behind %d of %d bytes: %d events of %d", how, cut, info.Size(), len(all), messages+2)
+			}
+			for i := range messages {
+				if got, want := string(all[i+1].Data), fmt.Sprintf("message %d", i); got != want {
+					t.Fatalf("%s behind %d of %d bytes: event %d is %q; want %q", how, cut, info.Size(), i+2, got, want)
+				}
+			}
+			if err := again.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := Verify(killed, func(d Damage) { t.Errorf("%s behind %d of %d bytes: %+v", how, cut, info.Size(), d) }); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 }
