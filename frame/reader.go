@@ -142,8 +142,9 @@ func (r *Reader) join(w *work, p []byte, each func(m *Message) error) ([]byte, e
 				return p[done-old:], nil
 			}
 		}
-		copy(r.held.b, r.held.b[done:])
-		r.held.b = r.held.b[:len(r.held.b)-done]
+		if done > 0 {
+			r.held.b = append(r.held.b[:0], r.held.b[done:]...)
+		}
 		old -= done
 		r.need, r.scan = int32(w.need), int32(w.scan)
 		scan = w.scan
