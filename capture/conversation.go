@@ -65,9 +65,12 @@ func (t *TCP) Data(at int64, from Side, data []byte) {
 	}
 }
 
-// Missing leaves out n bytes that a side said: readers of the file see that they were not captured. Of more than a GiB, which
-// would be taken for what was before, it leaves out one.
-func (t *TCP) Missing(from Side, n uint64) { t.seq[from] += uint32(min(n, 1<<30)) }
+// maxMissing is how many bytes are left out at once, so that what follows is not yet farAhead while readers wait for them.
+const maxMissing = farAhead / 2
+
+// Missing leaves out n bytes that a side said: readers of the file see that they were not captured. Of more than half a GiB, behind
+// which readers take what follows for something else, it leaves out so many.
+func (t *TCP) Missing(from Side, n uint64) { t.seq[from] += uint32(min(n, maxMissing)) }
 
 // End says that a side will say no more.
 func (t *TCP) End(at int64, from Side) {

@@ -155,6 +155,19 @@ func TestWhatWasNotCapturedIsAGap(t *testing.T) {
 	}
 }
 
+func TestNothingIsLostBehindAGapThatIsTooLargeToWrite(t *testing.T) {
+	c := sorted(t, story(pairs, [2]uint32{}, func(c *TCP) {
+		c.Data(someday, Client, []byte("before"))
+		c.Missing(Client, 2_147_483_216) // as a damaged number leaves it
+		c.Data(someday, Client, []byte("behind"))
+		c.Missing(Client, 1<<20)
+		c.Data(someday, Client, []byte("and all else"))
+	})).Conversations[0]
+	if got := told(t, c); got != "c:before c?536870912 c:behind c?1048576 c:and all else" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestWhatWaitsTooLongIsGivenUp(t *testing.T) {
 	data := bytes.Repeat([]byte("x"), 60_000)
 	c := sorted(t, story(pairs, [2]uint32{}, func(c *TCP) {
