@@ -10,8 +10,8 @@ import (
 // The places of chunks in the journal take 56 bytes of memory each, and sessions that say little at a time have one for each
 // time: so the journal may have only so many, besides so many for each live session.
 const (
-	mostPlaces = 128 << 10
-	placesEach = 32
+	mostPlaces = 64 << 10
+	placesEach = 8
 	placeParts = 4 // segments in which those are, about
 )
 
