@@ -299,8 +299,8 @@ func (b *inbox) await(t testing.TB, what string, enough func([]object) bool) []o
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for {
-		if list := b.all(); enough(list) {
-			return list
+		if b.has(enough) {
+			return b.all()
 		}
 		select {
 		case <-b.news:
@@ -316,6 +316,14 @@ func tail(list []object) (texts []string) {
 		texts = append(texts, o.Name+o.Imei+":"+o.text())
 	}
 	return texts
+}
+
+// has reports whether enough says so of what came; it looks at the list itself, since a copy for each of many messages
+// takes longer than the messages.
+func (b *inbox) has(enough func([]object) bool) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return enough(b.list)
 }
 
 // count waits for so many messages.
