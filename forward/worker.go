@@ -143,12 +143,11 @@ func (w *worker) run(ctx context.Context) {
 		case err == nil:
 			w.settle()
 		case errors.As(err, &refused):
+			w.r.stopFor(w.conf, err) // before others could take it
 			w.giveBack()
-			w.r.stopFor(w.conf, err)
 		case errors.As(err, &lane):
 			w.putOff(err)
 		default:
-			w.giveBack()
 			var told retryAfter
 			errors.As(err, &told)
 			var wait func(context.Context) error
@@ -159,8 +158,9 @@ func (w *worker) run(ctx context.Context) {
 				if errors.Is(err, context.DeadlineExceeded) {
 					err = w.tooLate()
 				}
-				w.failed(ctx, err, told.after, wait)
+				w.failed(ctx, err, told.after, wait) // before others could take it
 			}
+			w.giveBack()
 		}
 	}
 }
