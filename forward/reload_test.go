@@ -80,7 +80,6 @@ func TestReloadsWhileDevicesTalkLoseNothing(t *testing.T) {
 func TestRetentionLeavesWhatIsNotDelivered(t *testing.T) {
 	w := newWire(false)
 	with := w.setting()
-	with.keep = hub.Retention{MaxAge: time.Microsecond}
 	with.dir = t.TempDir()
 	n := newNode(t, with, toLink)
 	addr := n.fleet("devices", lineSpec)
@@ -108,7 +107,8 @@ func TestRetentionLeavesWhatIsNotDelivered(t *testing.T) {
 			t.Fatalf("got %v recordings", ids)
 		}
 	}
-	n.stop() // retention looks at the start, and each half minute
+	n.stop()
+	with.keep = hub.Retention{MaxAge: time.Microsecond, Every: time.Second}
 	n = newNode(t, with, toLink)
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		ids := recorded()

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime/debug"
@@ -13,6 +14,7 @@ import (
 type Retention struct {
 	MaxAge  time.Duration // since the session ended
 	MaxSize int64         // of all recordings together, bytes
+	Every   time.Duration // how often it is seen to, in whole seconds; 0: each half minute
 }
 
 const (
@@ -25,8 +27,9 @@ const (
 func (h *Hub) sweep(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
+	retain := max(1, int(cmp.Or(h.keep.Every, retainEvery)/sweepEvery))
 	for round := 0; ; round++ {
-		if round%int(retainEvery/sweepEvery) == 0 {
+		if round%retain == 0 {
 			h.retain(ctx)
 		}
 		if round%int(flushAfter/sweepEvery) == 0 {

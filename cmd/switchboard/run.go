@@ -310,7 +310,8 @@ func (r *runner) hush() {
 	}
 }
 
-// typeIn passes on what is typed: to the program first, and without ever waiting for the server.
+// typeIn passes on what is typed, without ever waiting for the server: on record first, since what is typed last may end the
+// program.
 func (r *runner) typeIn() {
 	buf := make([]byte, 4<<10)
 	last := byte('\n')
@@ -318,11 +319,11 @@ func (r *runner) typeIn() {
 		n, err := r.std.in.Read(buf)
 		if n > 0 {
 			last = buf[n-1]
-			if _, err := r.program.Write(buf[:n]); err != nil {
-				return
-			}
 			if r.record {
 				r.uplink.input(buf[:n])
+			}
+			if _, err := r.program.Write(buf[:n]); err != nil {
+				return
 			}
 		}
 		if err != nil {
