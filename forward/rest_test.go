@@ -66,7 +66,7 @@ func saysMuch(t *testing.T, to *sewer, devices, rounds int, confs ...forward.Con
 }
 
 func TestATargetThatIsAwayCostsPlacesAlone(t *testing.T) {
-	const devices, rounds, most = 1000, 200, 1000 // bytes of a device, which said 13,000
+	const devices, rounds, most = 1000, 100, 1000 // bytes of a device, which said 6,500
 	to := &sewer{came: make(chan struct{})}
 	plain, without, fewer := saysMuch(t, to, devices, rounds)
 	plain.stop()

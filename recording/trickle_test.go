@@ -172,7 +172,7 @@ func shortenAndCrash(t *testing.T, rounds int) {
 	if err != nil || info.Size() <= size {
 		t.Fatalf("%v, %v", info, err)
 	}
-	for cut := size; cut <= info.Size(); cut += 1 + info.Size()/64 {
+	for cut := size; cut <= info.Size(); cut += 1 + info.Size()/24 {
 		for _, how := range []string{"the file ends", "zeros follow"} {
 			killed := kill(t, dir)
 			path := filepath.Join(killed, part)
