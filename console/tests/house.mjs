@@ -13,14 +13,16 @@ export const patience = 60_000;
 const program = process.env.SWITCHBOARD;
 if (!program) throw new Error('SWITCHBOARD is to be the program under test: "go test ./console" builds it and sets it');
 
-/** A free port of 127.0.0.1. */
+/** A free port of 127.0.0.1, of those that the system gives to nobody by itself: they are still free when the server begins. */
 export async function freePort() {
-  const s = net.createServer().listen(0, '127.0.0.1');
-  await once(s, 'listening');
-  const { port } = s.address();
-  s.close();
-  await once(s, 'close');
-  return port;
+  for (;;) {
+    const port = 10_240 + Math.floor(Math.random() * 22_000);
+    const s = net.createServer().listen(port, '127.0.0.1');
+    if (!(await once(s, 'listening').then(() => true, () => false))) continue;
+    s.close();
+    await once(s, 'close');
+    return port;
+  }
 }
 
 /** A server of its own, with a data folder of its own. */
