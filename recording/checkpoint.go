@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // The places of chunks in the journal take 56 bytes of memory each, and sessions that say little at a time have one for each
@@ -76,7 +77,9 @@ func (s *Store) emptySegment(g *segment) error {
 	s.mu.Unlock()
 	moves := make([]*move, 0, len(logs))
 	var paths []string
+	worked := time.Duration(0)
 	for _, l := range logs {
+		began := time.Now()
 		m, err := s.copyToPart(l, g)
 		if err != nil {
 			return err
@@ -84,11 +87,12 @@ func (s *Store) emptySegment(g *segment) error {
 		if m != nil {
 			moves, paths = append(moves, m), append(paths, m.part.path)
 		}
+		worked = s.rest(worked + time.Since(began))
 	}
 	if len(moves) == 0 {
 		return nil
 	}
-	if s.opt.Sync == SyncGroup {
+	if s.opt.Sync == SyncGroup { // once: the journal waits for the disk meanwhile
 		if err := syncAll(s.journalDir(), paths); err != nil {
 			return err
 		}
