@@ -73,6 +73,7 @@ func TestARelayCarriesEveryByteBothWaysAtOnceAndEachIsOnTheRecord(t *testing.T) 
 	for _, record := range []string{"on", "strict", "off"} {
 		for _, network := range []string{"tcp", "unix"} {
 			t.Run(record+" "+network, func(t *testing.T) {
+				t.Parallel() // most of the time somebody reads slowly
 				addr := "127.0.0.1:0"
 				if network == "unix" {
 					addr = filepath.Join(t.TempDir(), "upstream.sock")
