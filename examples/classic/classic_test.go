@@ -314,7 +314,7 @@ func TestAPageThatLostItsLineMissesNothing(t *testing.T) {
 
 // lineErrors are those of a browser whose connections end.
 var lineErrors = regexp.MustCompile(
-	`net::ERR_(CONNECTION_(CLOSED|RESET|REFUSED)|EMPTY_RESPONSE)|WebSocket connection to .* failed`)
+	`net::ERR_(CONNECTION_(CLOSED|RESET|REFUSED|ABORTED)|SOCKET_NOT_CONNECTED|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)|WebSocket connection to .* failed`)
 
 func hostOf(sb *switchboard.Switchboard) string { return strings.TrimPrefix(sb.URL(), "http://") }
 

@@ -1,1 +1,0 @@
-import{Nt as e,O as t,Qt as n,Xt as r}from"./format-BToDAW70.js";var i=new class{#e=n([]);get list(){return e(this.#e)}set list(e){r(this.#e,e)}last=0;say(e,t=!1){let n={id:++this.last,text:e,bad:t};this.list=[...this.list.slice(-3),n],setTimeout(()=>this.drop(n.id),t?1e4:4e3)}fail(e){this.say(t(e),!0)}drop(e){this.list=this.list.filter(t=>t.id!==e)}};export{i as t};
