@@ -135,7 +135,7 @@ func (h *webhook) post(ctx context.Context, body []byte) error {
 		if errors.As(err, &u) {
 			err = u.Err // the URL may hold what is nobody's business
 		}
-		return err
+		return untrusted(err)
 	}
 	defer resp.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, mostAnswer)) // so that the connection can be used again

@@ -90,6 +90,15 @@ func (l *link) wait(ctx context.Context) error              { return l.to.Wait(c
 func (l *link) single() bool                                { return false }
 func (l *link) close()                                      {}
 
+// untrusted says what to do where the target's certificate is of an authority that is not known.
+func untrusted(err error) error {
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("the authority of its certificate is not known: set ca to a file that has it: %w", err)
+	}
+	return err
+}
+
 func loadCA(file string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {

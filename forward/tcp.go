@@ -156,7 +156,7 @@ func (u *upstreams) connect(ctx context.Context, b *batch) (*upstream, error) {
 		secure := tls.Client(conn, u.tls)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			conn.Close()
-			return nil, fmt.Errorf("tls handshake: %w", err)
+			return nil, untrusted(fmt.Errorf("tls handshake: %w", err))
 		}
 		c.Conn = secure
 	}

@@ -94,7 +94,7 @@ func (f *Fleet) explain(err error) error {
 	case errors.As(err, &header):
 		return fmt.Errorf("%s: the server does not speak TLS: try tcp://", target)
 	}
-	return fmt.Errorf("%s: %s", target, bareCause(err))
+	return fmt.Errorf("%s: %w", target, bareCause(err))
 }
 
 // why is a connection's failure in a word or two.
@@ -109,11 +109,11 @@ func why(err error) string {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return "timed out"
 	}
-	return bareCause(err)
+	return bareCause(err).Error()
 }
 
 // bareCause strips what package net says around an error.
-func bareCause(err error) string {
+func bareCause(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Err != nil {
 		err = op.Err
@@ -122,7 +122,7 @@ func bareCause(err error) string {
 	if errors.As(err, &call) {
 		err = call.Err
 	}
-	return err.Error()
+	return err
 }
 
 // limiter spreads connections over time.

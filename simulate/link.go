@@ -157,5 +157,5 @@ func (l *link) why(err error) string {
 	case errors.Is(err, net.ErrClosed):
 		return "did not read"
 	}
-	return bareCause(err)
+	return bareCause(err).Error()
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -75,6 +77,9 @@ func (c *SimulateCmd) Run(ctx context.Context, std *stdio) error {
 		case err := <-ended:
 			if err == nil || fleet.Counts().Connects > 0 {
 				c.tell(out, fleet.Counts(), true)
+			}
+			if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
+				return fmt.Errorf("%s: the certificate's authority is not known: add --ca FILE, or --insecure", c.Target)
 			}
 			return err
 		}

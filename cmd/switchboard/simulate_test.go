@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/json"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -45,6 +47,45 @@ func TestSimulateCountsWhatItsDevicesSaid(t *testing.T) {
 	if !last.Over || last.Sent != sent || last.Registered != 5 || last.Messages == 0 || last.Online != 0 {
 		t.Errorf("got %+v; want 5 registered, and the %d bytes that came", last, sent)
 	}
+}
+
+func TestSimulateAndReplayCheckTheCertificateUnlessTold(t *testing.T) {
+	s := open(t)
+	id := string(s.spoken("one\r\n"))
+	target, certFile := securedEcho(t)
+	for _, flags := range [][]string{{"--insecure"}, {"--ca", certFile}} {
+		code, got := s.replay(append([]string{id, target, "--fast"}, flags...)...)
+		if code != exitOK || !got.Same || got.Sent != 5 {
+			t.Errorf("replay %q: exit code %d, %+v", flags, code, got)
+		}
+		code, out, said := runOnce(t, append([]string{"simulate", target, "--devices", "3", "--rate", "20", "--lasts", "500ms", "--json"}, flags...)...)
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		var last simulate.Counts
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || code != exitOK || last.Registered != 3 || last.Sent == 0 || last.Received < last.Sent {
+			t.Errorf("simulate %q: exit code %d, %v, %q, %q", flags, code, err, out, said)
+		}
+	}
+	for _, args := range [][]string{s.with("replay", id, target, "--fast"), {"simulate", target, "--devices", "3", "--lasts", "30s"}} {
+		if code, out, said := runOnce(t, args...); code != exitFailed || !strings.Contains(said, "authority is not known: add --ca FILE, or --insecure") {
+			t.Errorf("%q: exit code %d, %q, %q; want that the certificate is not trusted", args, code, out, said)
+		}
+	}
+}
+
+// securedEcho greets as the echo service does, and sends back what it is sent, over TLS.
+func securedEcho(t *testing.T) (target, certFile string) {
+	t.Helper()
+	certFile, keyFile := certificate(t)
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := tls.NewListener(listen(t, "tcp", "127.0.0.1:0"), &tls.Config{Certificates: []tls.Certificate{pair}})
+	serveConns(t, ln, func(_ int, c net.Conn) {
+		io.WriteString(c, "Hello\n")
+		io.Copy(c, c)
+	})
+	return "tls://" + ln.Addr().String(), certFile
 }
 
 func TestSimulateEndsWithCtrlCAndPrintsAllCounts(t *testing.T) {
