@@ -25,7 +25,7 @@ unit: ## run everything, with what is installed
 	go vet -race ./... # as the tests are built, so that all is compiled once
 	go vet $$(git grep -l '^//go:build.*!race' '*.go' | xargs -n1 dirname | sort -u | sed 's,^,./,')
 	GOOS=darwin go vet -gcflags=all='-N -l' ./cmd/switchboard # types alone count: unoptimised, it is compiled sooner
-	go test -race -vet=off -timeout 540s -p 3 ./console ./... # the longest first; tests wait for much of their time
+	go test -race -vet=off -timeout 15m -p 3 ./console ./... # the longest first; tests wait for much of their time
 
 lint: ## gofmt, go vet and staticcheck
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "not formatted (gofmt -w): $$bad"; exit 1; fi

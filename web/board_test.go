@@ -257,7 +257,10 @@ func TestOneWhoComesLaterSeesTheSameList(t *testing.T) {
 	h.call(addr).hangUp()
 	c := h.call(addr)
 	c.say("x")
-	s.until("two sessions", func() bool { return len(s.rows) == 2 && fmt.Sprint(s.row(c.id)[11]) == "1" })
+	s.until("two sessions, and what was said and echoed", func() bool {
+		row := s.row(c.id)
+		return len(s.rows) == 2 && row != nil && fmt.Sprint(row[11:15]) == "[1 1 1 1]"
+	})
 	later := h.shown(h.look("otto"))
 	want, _ := json.Marshal(s.rows)
 	if got, _ := json.Marshal(later.rows); string(got) != string(want) {

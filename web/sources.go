@@ -69,8 +69,8 @@ func (s *server) openSource(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	status, sum := http.StatusOK, summaryOf(opened) // while it is kept
 	s.openings.keep(opened.ID(), who(r).Name, release)
-	status, sum := http.StatusOK, summaryOf(opened)
 	if sum.Start >= began {
 		status = http.StatusCreated
 	}

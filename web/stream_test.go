@@ -243,9 +243,9 @@ func TestPaceHoldsTheSecondBatchBackAndNotTheFirst(t *testing.T) {
 	h := open(t)
 	s := h.talker(session.RecordOn)
 	p := h.look("vera")
+	began := time.Now()
 	p.watch(1, s.ID(), `"pace":1000`)
 	p.batch(1) // opened
-	began := time.Now()
 	for i := range 50 {
 		says(t, s, "%02d", i)
 	}

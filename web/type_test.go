@@ -190,6 +190,7 @@ func TestAProgramJoinsByWebSocket(t *testing.T) {
 	if got := heard(t, looks); !strings.Contains(got, "1000") {
 		t.Errorf("at the end: got %q, want a close frame", got)
 	}
+	h.until("it has ended", func() bool { return h.one(id).State == session.Recorded })
 	h.refused("vera", "GET", sessionPath(id, "/join"), "", http.StatusConflict, "not live")
 	_, other := h.program()
 	h.refused("vera", "GET", sessionPath(other, "/join?types=true"), "", http.StatusForbidden, "operator")

@@ -47,6 +47,7 @@ test('the page of a bastion’s session says who came in how, where to, and what
   const run = spawn('ssh', [...ssh, '-p', String(house.ports.bastion), 'ada+web1@127.0.0.1', 'echo fine; echo wrong >&2; exit 3'], { stdio: ['ignore', 'pipe', 'pipe'] });
   const [code] = await soon(once(run, 'close'), 'ssh ends');
   assert.equal(code, 3);
+  while (!(await house.run('ls', '--json', '--recorded')).includes('ada@web1')); // ssh ends before the session does
 
   const page = await openPage(t, browser);
   await page.goto(house.link);

@@ -13,14 +13,18 @@ export const patience = 60_000;
 const program = process.env.SWITCHBOARD;
 if (!program) throw new Error('SWITCHBOARD is to be the program under test: "go test ./console" builds it and sets it');
 
+const given = new Set();
+
 /** A free port of 127.0.0.1, of those that the system gives to nobody by itself: they are still free when the server begins. */
 export async function freePort() {
   for (;;) {
     const port = 10_240 + Math.floor(Math.random() * 22_000);
+    if (given.has(port)) continue;
     const s = net.createServer().listen(port, '127.0.0.1');
     if (!(await once(s, 'listening').then(() => true, () => false))) continue;
     s.close();
     await once(s, 'close');
+    given.add(port);
     return port;
   }
 }

@@ -66,7 +66,7 @@ test('the list of live sessions', async (t) => {
     await clients[7].hears('x'.repeat(100));
     await page.getByRole('button', { name: 'Received', exact: true }).click();
     await page.waitForFunction((who) => document.querySelector('[role=row] a')?.textContent === who, clients[7].address);
-    assert.match(await row(clients[7]).innerText(), /4\.9 KiB/);
+    await row(clients[7]).filter({ hasText: /4\.9 KiB/ }).waitFor();
     const header = page.getByRole('columnheader', { name: 'Received', exact: true });
     assert.equal(await header.getAttribute('aria-sort'), 'descending');
   });

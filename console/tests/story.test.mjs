@@ -72,6 +72,7 @@ test('a story of sockets in the console', async (t) => {
     await dialog.getByRole('button', { name: 'Send', exact: true }).click();
     await client.hears('from the console\n');
     await page.getByRole('log').getByText('from the console').waitFor();
+    await dialog.waitFor({ state: 'hidden' });
     await page.getByLabel('As', { exact: true }).selectOption('hex');
     const box = page.getByLabel(/What to send/);
     await box.fill('de ad be e');
@@ -117,6 +118,7 @@ test('a story of sockets in the console', async (t) => {
     await client.ended;
     await page.getByRole('log').getByText('Ended: kicked by admin (maintenance)').waitFor();
     await page.locator('header').getByText('kicked').waitFor();
+    await dialog.waitFor({ state: 'hidden' });
   });
 
   await step('the recording plays back with its own timing, steps, and is searched', async () => {

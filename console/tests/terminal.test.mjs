@@ -96,7 +96,9 @@ test('any moment of a recording shows what one sees who played up to it', async 
     await page.getByLabel('Speed', { exact: true }).selectOption('64');
     let last = 0;
     for (let i = 0; i < 12 && last < 85; i++) {
+      const was = await page.getByRole('slider', { name: 'Timeline' }).getAttribute('aria-valuetext');
       await page.getByRole('button', { name: 'Play', exact: true }).click();
+      await page.waitForFunction((was) => document.querySelector('[role=slider]').getAttribute('aria-valuetext') !== was, was);
       await page.evaluate((ms) => new Promise((done) => setTimeout(done, ms)), 10 + Math.random() * 100);
       await page.keyboard.press('Space');
       await page.getByRole('button', { name: 'Play', exact: true }).waitFor();
@@ -111,7 +113,10 @@ test('any moment of a recording shows what one sees who played up to it', async 
 
   await t.test('stepped, forth and back', async () => {
     const number = async () => (await (await page.request.get(`${house.url}/api/v1/sessions/${id}/screen?time=${Math.round((await place(page)) * 1e6)}`)).json()).number;
-    for (const p of [page, other]) await p.goto(`${house.url}/sessions/${id}#t=41.5`);
+    for (const p of [page, other]) {
+      await p.goto(`${house.url}/sessions/${id}#t=41.5`);
+      await p.waitForFunction(() => /^0:41\.500 /.test(document.querySelector('[role=slider]').getAttribute('aria-valuetext')));
+    }
     await alike('the same moment');
     const from = await number();
     for (let i = 1; i <= 5; i++) {

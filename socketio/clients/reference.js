@@ -15,7 +15,7 @@ const servers = {
   '/brief/': { connectionStateRecovery: { maxDisconnectionDuration: 400 } },
   '/lively/': { pingInterval: 200 },
   '/pulse/': {
-    pingInterval: 300, pingTimeout: 2000, connectTimeout: 1000,
+    pingInterval: 300, pingTimeout: 5000, connectTimeout: 5000,
     connectionStateRecovery: { maxDisconnectionDuration: 120_000 }
   },
   '/polling/': { transports: ['polling'] },

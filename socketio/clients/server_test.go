@@ -62,8 +62,8 @@ func options() map[string]socketio.Options {
 		"/brief/":     {Recovery: socketio.Recovery{Window: 400 * time.Millisecond}},
 		"/lively/":    {Options: engine.Options{PingInterval: 200 * time.Millisecond}},
 		"/pulse/": {
-			Options:        engine.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 2 * time.Second},
-			ConnectTimeout: time.Second, Recovery: recovery,
+			Options:        engine.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 5 * time.Second},
+			ConnectTimeout: 5 * time.Second, Recovery: recovery,
 		},
 		"/polling/":   {Options: engine.Options{NoWebSocket: true}},
 		"/websocket/": {Options: engine.Options{NoPolling: true}},

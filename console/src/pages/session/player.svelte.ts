@@ -71,7 +71,7 @@ export class Player {
 
   private stream: EventStream | undefined;
   private queue: Event[] = []; // behind the position
-  private over = false; // nothing comes behind the queue
+  over = false; // nothing comes behind the queue
   private next: Place | undefined; // wanted while another place was waited for
   private wanted: Place | undefined; // the place that was asked for last
   private held = false; // nothing is asked for: the view is not there yet
