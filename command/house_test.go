@@ -127,8 +127,8 @@ func serve(q *command.Queue, p *peer) {
 	for {
 		line, err := in.ReadBytes('\n')
 		if err != nil {
+			q.Offline(p, err) // first, as of a connection that ends while it is written to
 			p.conn.Close()
-			q.Offline(p, err)
 			return
 		}
 		m := frame.Message{Data: line[:len(line)-1]}

@@ -127,10 +127,10 @@ func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
 		mu.Unlock()
 	}
 	talking.Wait()
-	last := map[string]bool{}
+	looked, last := 0, map[string]bool{}
 	list := s.got.await(t, "the last line of every device", func(l []object) bool {
-		for _, o := range l {
-			if o.text() == numbered(o.Name, lines-1) {
+		for ; looked < len(l); looked++ {
+			if o := &l[looked]; o.text() == numbered(o.Name, lines-1) {
 				last[o.Name] = true
 			}
 		}

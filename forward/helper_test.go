@@ -68,14 +68,21 @@ func newNode(t testing.TB, with setting, confs ...forward.Config) *node {
 	if os.Getenv("SHOWLOG") != "" {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
-	inbox := hub.NewInbox()
+	inbox, opened := hub.NewInbox(), make(chan struct{})
 	store, err := recording.Open(recording.Options{Dir: with.dir, Logger: logger, OnSealed: inbox.Add})
 	check(t, err)
 	n.store = store
 	idx, err := index.Open(filepath.Join(with.dir, "index.db"))
 	check(t, err)
 	h, err := hub.New(hub.Options{Node: "n1", Store: store, Index: idx, Inbox: inbox, Retention: with.keep, Logger: logger,
-		Holds: func(id session.ID) bool { return n.forwards == nil || n.forwards.Holds(id) }})
+		Holds: func(id session.ID) bool {
+			select {
+			case <-opened:
+				return n.forwards.Holds(id)
+			default:
+				return true
+			}
+		}})
 	check(t, err)
 	n.Hub = h
 	with.opt.Hub, with.opt.Path, with.opt.Logger = h, filepath.Join(with.dir, "forward.db"), logger
@@ -84,6 +91,7 @@ func newNode(t testing.TB, with setting, confs ...forward.Config) *node {
 	}
 	n.forwards, err = forward.New(with.opt)
 	check(t, err)
+	close(opened)
 	n.stop = sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -165,6 +173,7 @@ func (r *registrar) Receive(s *hub.Session, data []byte) error {
 	r.node.mu.Lock()
 	d := r.node.known[s.ID()]
 	r.node.mu.Unlock()
+	answers := 0
 	err := d.reader.Feed(data, time.Now().UnixMicro(), func(m *frame.Message) error {
 		if m.Name != "" && d.name == "" {
 			d.name = m.Name
@@ -172,12 +181,15 @@ func (r *registrar) Receive(s *hub.Session, data []byte) error {
 			r.node.forwards.Named(s, r.fleet, m.Name)
 		}
 		if m.Kind == frame.Registration || string(m.Data) == "SYNC" {
-			s.Write([]byte("OK\n"))
+			answers++
 		}
 		return nil
 	})
 	if d.name != "" {
 		r.node.forwards.News(s)
+	}
+	for range answers { // behind the news: who has the answer knows that the forwards have heard
+		s.Write([]byte("OK\n"))
 	}
 	return err
 }

@@ -221,7 +221,7 @@ func TestAWebhookThatHangsIsGivenUpAndTriedAgain(t *testing.T) {
 }
 
 func TestADeadAddressIsTriedAgain(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", "127.0.0.77:0") // where nobody else takes the port meanwhile
 	check(t, err)
 	addr := ln.Addr().String()
 	ln.Close()

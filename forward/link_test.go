@@ -161,6 +161,7 @@ func TestPauseAndResume(t *testing.T) {
 	n := newNode(t, w.setting(), toLink)
 	c := dial(t, n.fleet("devices", lineSpec), "a")
 	w.got.count(t, 1)
+	n.status("web", "idle", isIdle) // else what comes may be read with it
 	if found, err := n.forwards.Pause("web"); !found || err != nil {
 		t.Fatalf("pause: %v, %v", found, err)
 	}

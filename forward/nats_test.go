@@ -56,7 +56,7 @@ func TestAStreamStoresEachMessageOnce(t *testing.T) {
 		say(t, c, numbered("a", k))
 	}
 	settle(t, c, "SYNC")
-	n.status("bus", "idle", isIdle)
+	n.status("bus", "idle, with all delivered", func(s status) bool { return isIdle(s) && s.Delivered == 102 })
 	info, err := js.StreamInfo("said")
 	check(t, err)
 	if info.State.Msgs != 102 {

@@ -14,6 +14,9 @@ func TestSilenceEndsAMessageThatIsForwardedThen(t *testing.T) {
 	c := dial(t, n.fleet("devices", frame.Spec{Framers: []frame.FramerSpec{{Type: "gap", Gap: "50ms"}},
 		Register: &frame.RegisterSpec{Pattern: `LOGIN:(?P<name>\w+)\n`}}), "")
 	say(t, c, "LOGIN:a")
+	for n.received() < 8 { // the silence begins when it came
+		time.Sleep(time.Millisecond)
+	}
 	time.Sleep(100 * time.Millisecond) // the silence that ends it, for a service that looks only when more comes
 	began := time.Now()
 	say(t, c, "one")

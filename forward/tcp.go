@@ -122,6 +122,11 @@ func (u *upstreams) deliver(ctx context.Context, b *batch) error {
 	err = c.send(ctx, b.data)
 	u.mu.Lock()
 	c.busy, c.used = false, time.Now()
+	select {
+	case <-c.dead:
+		c.Close()
+	default:
+	}
 	u.mu.Unlock()
 	if err != nil {
 		c.Close()
@@ -232,13 +237,15 @@ func (u *upstreams) closeIdle() {
 // replies sends the device what its upstream says, until that ends.
 func (u *upstreams) replies(id session.ID, c *upstream) {
 	defer func() {
-		c.Close()
-		close(c.dead)
 		u.mu.Lock()
+		defer u.mu.Unlock()
 		if u.conns[id] == c {
 			delete(u.conns, id)
 		}
-		u.mu.Unlock()
+		close(c.dead)
+		if !c.busy { // else it is closed by who writes to it, and asks first how much has arrived
+			c.Close()
+		}
 	}()
 	buf := make([]byte, replyBuffer)
 	for {

@@ -17,9 +17,10 @@ import (
 // upstream is a TCP server that keeps what each connection sent.
 type upstream struct {
 	net.Listener
-	mu    sync.Mutex
-	conns []*received
-	news  chan struct{}
+	hangsUp string // behind a line that begins so; empty: behind none
+	mu      sync.Mutex
+	conns   []*received
+	news    chan struct{}
 }
 
 type received struct {
@@ -65,6 +66,8 @@ func (u *upstream) read(r *received) {
 			io.WriteString(r, "ANSWER "+string(line))
 		}
 		if err != nil {
+			r.Close()
+		} else if u.hangsUp != "" && strings.HasPrefix(string(line), u.hangsUp) {
 			r.Close()
 		}
 		select {
@@ -136,6 +139,7 @@ func TestAnUpstreamThatComesBackIsToldWhoItIsFirst(t *testing.T) {
 	c := dial(t, n.fleet("devices", lineSpec), "a")
 	say(t, c, "one")
 	u.await(t, "one", func(got []string) bool { return len(got) == 1 && strings.HasSuffix(got[0], "one\n") })
+	n.status("up", "idle, with one acknowledged", isIdle)
 	u.mu.Lock()
 	u.conns[0].Close()
 	u.mu.Unlock()
@@ -211,4 +215,23 @@ func TestAnIdleUpstreamConnectionIsClosed(t *testing.T) {
 	})
 	say(t, c, "again")
 	u.await(t, "a second", func(got []string) bool { return len(got) == 2 && got[1] == "LOGIN:a\nagain\n" })
+}
+
+func TestAnUpstreamThatHangsUpBehindEachLineGetsNoneTwice(t *testing.T) {
+	u := newUpstream(t)
+	u.hangsUp = "line"
+	n := newNode(t, setting{}, toUpstream(u))
+	c := dial(t, n.fleet("devices", lineSpec), "a")
+	for i := range 50 {
+		line := fmt.Sprintf("line %d\n", i)
+		io.WriteString(c, line)
+		u.await(t, line, func(got []string) bool { return strings.Contains(strings.Join(got, ""), line) })
+		n.status("up", "idle", isIdle)
+	}
+	all := strings.Join(u.await(t, "all", func([]string) bool { return true }), "")
+	for i := range 50 {
+		if line := fmt.Sprintf("line %d\n", i); strings.Count(all, line) != 1 {
+			t.Errorf("%q came %d times", line, strings.Count(all, line))
+		}
+	}
 }

@@ -313,7 +313,7 @@ func TestARelayCarriesBothDirectionsAndEachHalfClose(t *testing.T) {
 
 func TestAnUpstreamThatRefusesEndsTheSessionAsRefused(t *testing.T) {
 	n := newNode(t)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := net.Listen("tcp", "127.0.0.77:0") // where nobody else takes the port meanwhile
 	if err != nil {
 		t.Fatal(err)
 	}

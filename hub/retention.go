@@ -30,9 +30,9 @@ func (h *Hub) sweep(ctx context.Context) {
 	retain := max(1, int(cmp.Or(h.keep.Every, retainEvery)/sweepEvery))
 	for round := 0; ; round++ {
 		if round%retain == 0 {
-			h.retain(ctx)
+			h.retain(ctx, h.keep)
 		}
-		if round%int(flushAfter/sweepEvery) == 0 {
+		if round > 0 && round%int(flushAfter/sweepEvery) == 0 {
 			h.live.each(func(s *Session) bool { s.flushDelivery(); return true })
 		}
 		h.endIdle()
@@ -86,15 +86,15 @@ const (
 )
 
 // retain removes recordings that are too old or too many, the oldest first. Those that are held are passed over.
-func (h *Hub) retain(ctx context.Context) {
+func (h *Hub) retain(ctx context.Context, keep Retention) {
 	for held, more := 0, true; more && held <= mostHeld; {
-		held, more = h.retainBatch(ctx, held)
+		held, more = h.retainBatch(ctx, keep, held)
 	}
 }
 
 // retainBatch removes some, behind those of which so many are held, and reports how many are now.
-func (h *Hub) retainBatch(ctx context.Context, passed int) (held int, more bool) {
-	if h.keep.MaxAge <= 0 && h.keep.MaxSize <= 0 {
+func (h *Hub) retainBatch(ctx context.Context, keep Retention, passed int) (held int, more bool) {
+	if keep.MaxAge <= 0 && keep.MaxSize <= 0 {
 		return 0, false
 	}
 	_, size, err := h.index.Count(ctx)
@@ -107,12 +107,12 @@ func (h *Hub) retainBatch(ctx context.Context, passed int) (held int, more bool)
 		return 0, false
 	}
 	before := int64(0)
-	if h.keep.MaxAge > 0 {
-		before = time.Now().Add(-h.keep.MaxAge).UnixMicro()
+	if keep.MaxAge > 0 {
+		before = time.Now().Add(-keep.MaxAge).UnixMicro()
 	}
 	for _, sum := range oldest {
 		tooOld := sum.End < before
-		tooMuch := h.keep.MaxSize > 0 && size > h.keep.MaxSize
+		tooMuch := keep.MaxSize > 0 && size > keep.MaxSize
 		if !tooOld && !tooMuch || ctx.Err() != nil {
 			return held, false
 		}

@@ -43,7 +43,9 @@ func (n *node) run(p program) (session.ID, net.Conn) {
 	c := dial(n.t, n.listen(hub.ListenerConfig{Name: "program", Terminal: "80x24"}, p))
 	c.SetDeadline(time.Time{})
 	go io.Copy(io.Discard, c) // ends with the connection
-	return n.only(session.Live).ID, c
+	id := n.only(session.Live).ID
+	p.acts <- nil // it is served: all that begins with a session has begun
+	return id, c
 }
 
 // settle waits until the session has all events that the acts make.

@@ -58,6 +58,7 @@ func (s *Store) encode() {
 		defer close(finished)
 		for b := range rounds {
 			s.commit(b)
+			clear(b.chunks)
 			free <- b
 		}
 	}()

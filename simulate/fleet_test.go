@@ -104,7 +104,7 @@ func (s *server) take(c net.Conn, held *[]byte, p []byte) {
 		}
 		key := string(name[len("ETUNG:"):])
 		if old := s.newest[key]; old != nil {
-			old.Close()
+			old.(*net.TCPConn).CloseWrite() // and what it said before is read to its end
 		}
 		s.conns[c], s.newest[key] = key, c
 		*held = rest
@@ -408,7 +408,7 @@ func TestWhoVanishesSaysNothing(t *testing.T) {
 }
 
 func TestTheFirstConnectionsFailureIsTheFleets(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", "127.0.0.77:0") // where nobody else takes the port meanwhile
 	if err != nil {
 		t.Fatal(err)
 	}

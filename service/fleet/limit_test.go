@@ -113,14 +113,13 @@ func TestAFlowThatSaysTooMuchHoldsUpNoOther(t *testing.T) {
 }
 
 func TestSilenceOfEachDirectionHasALimit(t *testing.T) {
-	h := newHouse(t, with(func(c *fleet.Config) { c.IdleReceived, c.IdleSent = 700*time.Millisecond, 2*time.Second }))
+	h := newHouse(t, with(func(c *fleet.Config) { c.IdleReceived, c.IdleSent = 2*time.Second, 5*time.Second }))
 	silent := h.dial().say("ETUNG:915\n")
 	silent.awaitEnd()
 	if sum := h.ended(silent.LocalAddr()); sum.Cause != session.Idle || !strings.Contains(sum.Detail, "received") {
 		t.Errorf("who was silent ended as %s, %q", sum.Cause, sum.Detail)
 	}
 	flow := h.dialUDP().say("ETUNG:917\n")
-	h.online("917", 1)
 	if sum := h.ended(flow.LocalAddr()); sum.Cause != session.Idle {
 		t.Errorf("a flow that was silent ended as %s", sum.Cause)
 	}

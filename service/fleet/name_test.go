@@ -61,7 +61,9 @@ func TestARegistrationMayDripAndMayHaveDataBehindIt(t *testing.T) {
 		drip.say(string(c))
 		h.until("the byte is there", func() bool { return h.received(drip, i+1) })
 	}
-	st := h.online("861", 1)
+	h.online("861", 1)
+	h.until("its registration is counted", func() bool { return h.status("861").Messages > 0 }) // a moment behind
+	st := h.status("861")
 	if st.Messages != 1 || st.State != device.Online {
 		t.Errorf("dripped: %+v; want one message of a device that is online", st)
 	}
@@ -81,7 +83,9 @@ func TestWhoHasNoNameIsUnknownUntilItSaysOne(t *testing.T) {
 	c := h.dial()
 	h.counts(1)
 	c.say("hello")
-	st := h.online(device.Unknown, 1)
+	h.online(device.Unknown, 1)
+	h.until("what it said is counted", func() bool { return h.status(device.Unknown).Messages > 0 }) // a moment behind
+	st := h.status(device.Unknown)
 	if st.State != device.Online || st.Messages != 1 {
 		t.Errorf("got %+v; want one message of a device that is online", st)
 	}
@@ -227,7 +231,7 @@ func TestWhoIsNotKnownIsHeldUntilAdmitted(t *testing.T) {
 }
 
 func TestWhoDoesNotSayItsNameIsRejectedInTime(t *testing.T) {
-	h := newHouse(t, with(func(c *fleet.Config) { c.Unregistered, c.RegisterTimeout = fleet.Reject, 300*time.Millisecond }))
+	h := newHouse(t, with(func(c *fleet.Config) { c.Unregistered, c.RegisterTimeout = fleet.Reject, 3*time.Second }))
 	silent, talks, named := h.dial(), h.dial().say("hello"), h.dial().say("ETUNG:871\n")
 	h.counts(1)
 	for _, c := range []*far{silent, talks} {

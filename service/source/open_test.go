@@ -133,6 +133,7 @@ func TestTheLastWhoLeavesTakesTheDialAway(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	first, second := h.open(ctx, "ssh:42"), h.open(ctx, "ssh:42")
 	l := h.origin.next(false, "42")
+	until(t, "both wait", func() bool { return h.sources.Waiting("plant", "ssh:42") == 2 })
 	leave()
 	first.wait()
 	second.wait()
@@ -242,9 +243,10 @@ func TestWhoCannotSeeASessionIsToldWhy(t *testing.T) {
 }
 
 func TestASourceThatIsNotThereIsTriedUntilItIs(t *testing.T) {
-	h := newHouse(t, func(c *source.Config) { c.Retry = time.Millisecond })
-	address := h.origin.address()
-	h.origin.ln.Close()
+	origin := newOriginAt(t, "127.0.0.77:0") // where nobody else takes the port meanwhile
+	address := origin.address()
+	h := newHouse(t, func(c *source.Config) { c.Retry, c.Kinds = time.Millisecond, map[string]string{"ssh": address} })
+	origin.ln.Close()
 	o := h.open(t.Context(), "ssh:42").wait()
 	var over *threeend.OverError
 	want := fmt.Sprintf("plant/ssh:42: nothing listens at %s: the connection was refused", address)
