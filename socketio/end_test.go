@@ -163,7 +163,7 @@ func TestAuthAndHeadersHaveALimit(t *testing.T) {
 }
 
 func TestAttachmentsDoNotStandForAConnect(t *testing.T) {
-	h := newHouse(t, func(o *socketio.Options) { o.ConnectTimeout = 300 * time.Millisecond })
+	h := newHouse(t, func(o *socketio.Options) { o.ConnectTimeout = time.Second })
 	p := h.dial("")
 	p.send(`461-0[{"_placeholder":true,"num":0}]`)
 	p.sendBinary([]byte("x"))

@@ -221,7 +221,7 @@ func TestAttachmentsComeAndGo(t *testing.T) {
 }
 
 func TestDynamicNamespacesComeAndGo(t *testing.T) {
-	h := newHouse(t, func(o *socketio.Options) { o.ConnectTimeout = 40 * time.Millisecond })
+	h := newHouse(t, nil)
 	dyn := h.OfFunc(func(name string) bool { return strings.HasPrefix(name, "/dyn-") })
 	dyn.OnConnect(func(s *socketio.Socket) { s.Emit("in", s.Namespace().Name()) })
 	p := h.dial("")
@@ -245,12 +245,13 @@ func TestAFloodOfNamespacesIsRefused(t *testing.T) {
 }
 
 func TestAClientThatOwesSomethingForTooLongIsClosed(t *testing.T) {
-	h := newHouse(t, func(o *socketio.Options) { o.ConnectTimeout = 50 * time.Millisecond })
+	h := newHouse(t, func(o *socketio.Options) { o.ConnectTimeout = time.Second })
 	reasons := make(chan socketio.Reason, 1)
 	h.Of("/").OnDisconnect(func(_ *socketio.Socket, r socketio.Reason) { reasons <- r })
-	h.dial("").ends() // it connects to nothing
+	silent := h.dial("") // it connects to nothing
 	p := h.connect("/", "")
 	p.send(`451-["e",{"_placeholder":true,"num":0}]`) // the attachment never comes
+	silent.ends()
 	p.ends()
 	if r := receive(t, reasons, "the reason"); r != "parse error" {
 		t.Errorf("the reason is %q; want a parse error", r)

@@ -86,10 +86,13 @@ func TestReceiveWhileEndsAtTheDeadlineAndWithTheConnection(t *testing.T) {
 	near, far := pair(t, "tcp://127.0.0.1:0")
 	r := repeater(t, near)
 	c := &collector{}
-	near.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 	far.Write([]byte("x"))
+	more := func() bool {
+		near.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		return c.more()
+	}
 	var timeout net.Error
-	if err := r.ReceiveWhile(c, c.more); !errors.As(err, &timeout) || !timeout.Timeout() || string(c.all) != "x" {
+	if err := r.ReceiveWhile(c, more); !errors.As(err, &timeout) || !timeout.Timeout() || string(c.all) != "x" {
 		t.Errorf("%q, %v; want x and a time-out", c.all, err)
 	}
 	near.SetReadDeadline(time.Time{})

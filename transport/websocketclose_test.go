@@ -124,11 +124,14 @@ func TestNothingFollowsAGoodbyeAndAllBeforeItArrives(t *testing.T) {
 		s := serve(t, secure, WebSocketOptions{WriteLimit: 16 << 20}, nil)
 		c := s.dial(t)
 		socket := await(t, s.sockets, "the WebSocket")
-		const count = 100
-		for range count {
-			if err := socket.Push(AppendFrame(nil, OpBinary, make([]byte, 100_000))); err != nil {
-				t.Fatal(err)
+		count := 0
+		for socket.Waiting() < 1<<20 { // no more: it has to be written within goodbyeLimit
+			for ; socket.Waiting() < 1<<20; count++ {
+				if err := socket.Push(AppendFrame(nil, OpBinary, make([]byte, 100_000))); err != nil {
+					t.Fatal(err)
+				}
 			}
+			time.Sleep(10 * time.Millisecond) // over TLS it may wait for its goroutine alone
 		}
 		if err := socket.CloseWith(4000, strings.Repeat("ü", 100)); err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 )
 
 func TestACrowdGetsAllOfARealServerAlsoWhenItIsCutOff(t *testing.T) {
+	t.Parallel() // most of the time a crowd waits
 	io := newAlone(true)
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", io)
@@ -37,14 +38,14 @@ func TestACrowdGetsAllOfARealServerAlsoWhenItIsCutOff(t *testing.T) {
 		t.Fatalf("open: got %+v; want all %d receivers reached", rep, count)
 	}
 	for _, o := range []crowdOrder{{Size: 100, Outstanding: 8}, {Size: 100, Rate: 200}, {Size: 70_000, Rate: 20}} {
-		o.Do, o.WarmUp, o.Lasts = "talk", 50*time.Millisecond, 200*time.Millisecond
+		o.Do, o.WarmUp, o.Lasts = "talk", 50*time.Millisecond, time.Second
 		rep := order(o)
 		if rep.Sent == 0 || rep.Delivered != rep.Sent*count || rep.Counted == 0 || rep.P99 <= 0 || rep.LastP99 < rep.P50 {
 			t.Errorf("talk %+v: got %+v; want every message delivered %d times, and timed", o, rep, count)
 		}
 	}
 	rep = order(crowdOrder{Do: "drop", Size: 100, Rate: 200, WarmUp: 100 * time.Millisecond, Away: 50 * time.Millisecond,
-		Lasts: 400 * time.Millisecond, InFlight: 4})
+		Lasts: 2 * time.Second, InFlight: 4})
 	if rep.Recovered != count || rep.Renewed != 0 || rep.Lost != 0 || rep.Twice != 0 || rep.Delivered != rep.Due {
 		t.Errorf("drop: got %+v; want all %d receivers recovered, and nothing lost or doubled", rep, count)
 	}
@@ -57,6 +58,7 @@ func TestACrowdGetsAllOfARealServerAlsoWhenItIsCutOff(t *testing.T) {
 }
 
 func TestACrowdThatIsNotRecoveredCountsWhatItLost(t *testing.T) {
+	t.Parallel()
 	mux := http.NewServeMux()
 	io := newAlone(false)
 	mux.Handle("/socket.io/", io)
@@ -77,7 +79,7 @@ func TestACrowdThatIsNotRecoveredCountsWhatItLost(t *testing.T) {
 		c.clients[i].pid = "somebody else" // so that they ask for recovery
 	}
 	rep, err := c.do(crowdOrder{Do: "drop", Size: 100, Rate: 200, WarmUp: 50 * time.Millisecond,
-		Away: 100 * time.Millisecond, Lasts: 400 * time.Millisecond, InFlight: 4})
+		Away: 100 * time.Millisecond, Lasts: 2 * time.Second, InFlight: 4})
 	if err != nil {
 		t.Fatal(err)
 	}

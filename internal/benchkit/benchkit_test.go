@@ -64,7 +64,7 @@ func TestAFleetCountsWhoWasNotServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	rep, err := fleet.Order(FleetOrder{Do: "open", Addr: at.String(), Count: 10, Message: "x", Reply: 1,
-		Limit: 50 * time.Millisecond})
+		Limit: time.Second})
 	if err != nil || rep.Opened != 10 || rep.Replied != 0 || rep.Held != 10 {
 		t.Errorf("got %+v, %v; want 10 opened and held, none replied", rep, err)
 	}

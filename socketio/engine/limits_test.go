@@ -120,7 +120,7 @@ func TestAClientThatTalksTooMuchIsReadSlowerAndNotEnded(t *testing.T) {
 	got := make(chan time.Time, total)
 	h := newHouse(t, options{
 		Options: engine.Options{
-			MessageRate: rate, PingInterval: 200 * time.Millisecond, PingTimeout: 100 * time.Millisecond},
+			MessageRate: rate, PingInterval: 200 * time.Millisecond, PingTimeout: 400 * time.Millisecond},
 		message: func(*engine.Conn, []byte, bool) error {
 			got <- time.Now()
 			return nil
@@ -148,6 +148,8 @@ func TestAClientThatTalksTooMuchIsReadSlowerAndNotEnded(t *testing.T) {
 		s.want("2")
 		s.send("3")
 	}
+	s.Close()
+	h.next("closed")
 
 	p := h.poll(4, "")
 	polls := make(chan string, 100)

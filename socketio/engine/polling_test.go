@@ -254,13 +254,15 @@ func TestABodyOverTheLimitIsRefused(t *testing.T) {
 }
 
 func TestAPollOutlivesTheTimeLimitsOfTheHTTPServer(t *testing.T) {
+	t.Parallel() // most of the time it waits for the ping
 	h := newHouse(t, options{
-		Options: engine.Options{PingInterval: 600 * time.Millisecond},
+		Options: engine.Options{PingInterval: 1500 * time.Millisecond},
 		web: func(s *http.Server) {
-			s.ReadTimeout, s.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+			s.ReadTimeout, s.WriteTimeout = 500*time.Millisecond, 500*time.Millisecond
+			s.IdleTimeout = patience // or else it is that of reading, and a POST may meet the end of its connection
 		}})
 	p := h.poll(4, "")
-	p.wantGet("2") // the ping, six limits later
+	p.wantGet("2") // the ping, three limits later
 	p.wantPost("3\x1e4a", 200)
 	p.wantGet("4a")
 }
@@ -280,8 +282,9 @@ func TestPollingHasItsHeartbeat(t *testing.T) {
 }
 
 func TestAClientThatDoesNotAnswerIsEndedByPingTimeout(t *testing.T) {
+	t.Parallel() // most of the time nobody answers
 	h := newHouse(t, options{Options: engine.Options{
-		PingInterval: 100 * time.Millisecond, PingTimeout: 50 * time.Millisecond}})
+		PingInterval: 400 * time.Millisecond, PingTimeout: 200 * time.Millisecond}})
 	p := h.poll(4, "") // and never polls
 	h.wantClosed(engine.PingTimeout)
 	p.wantGone()
@@ -363,10 +366,11 @@ func TestPollingGoesOverHTTP2(t *testing.T) {
 }
 
 func TestAHandlerThatTakesLongToOpenDoesNotEndItsClient(t *testing.T) {
+	t.Parallel() // most of the time the handler sleeps
 	h := newHouse(t, options{
-		Options: engine.Options{PingInterval: 50 * time.Millisecond, PingTimeout: 50 * time.Millisecond},
+		Options: engine.Options{PingInterval: 50 * time.Millisecond, PingTimeout: time.Second},
 		open: func(*engine.Conn, *http.Request) error {
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(1300 * time.Millisecond)
 			return nil
 		}})
 	s := h.open(4)
