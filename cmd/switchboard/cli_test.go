@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -116,13 +115,9 @@ func TestWithoutAServerTheErrorSaysHowToStartOne(t *testing.T) {
 }
 
 func TestAServerThatWasKilledIsNamedAsSuch(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
+	address, _ := deafPort(t)
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "server.json"), fmt.Sprintf(`{"url":"http://%s","pid":1}`, ln.Addr()))
+	writeFile(t, filepath.Join(dir, "server.json"), fmt.Sprintf(`{"url":"http://%s","pid":1}`, address))
 	if _, _, said := runOnce(t, "ls", "--data", dir); !strings.Contains(said, "no token for the server") {
 		t.Errorf("without a token: got %q", said)
 	}

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -44,6 +45,36 @@ func listen(t *testing.T, network, address string) net.Listener {
 		t.Fatal(err)
 	}
 	return ln
+}
+
+// deafPort is a port that stays taken though nothing listens there: whoever connects is refused. Begin has it listen.
+func deafPort(t *testing.T) (address string, begin func() net.Listener) {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.CloseOnExec(fd)
+	f := os.NewFile(uintptr(fd), "port")
+	t.Cleanup(func() { f.Close() })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", at.(*syscall.SockaddrInet4).Port), func() net.Listener {
+		t.Helper()
+		if err := syscall.Listen(fd, 16); err != nil {
+			t.Fatal(err)
+		}
+		ln, err := net.FileListener(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ln
+	}
 }
 
 func echoAll(_ int, c net.Conn) {
@@ -118,7 +149,7 @@ func TestConnectDialsAgainAfterOneSecondForAsLongAsItRuns(t *testing.T) {
 			}
 		}
 	}
-	if took := time.Since(began); took < 1900*time.Millisecond || took > 6*time.Second {
+	if took := time.Since(began); took < 1900*time.Millisecond || took > 30*time.Second {
 		t.Errorf("two pauses of 1 s took %v", took)
 	}
 	io.WriteString(p.in, "typed\n")
@@ -132,15 +163,13 @@ func TestConnectDialsAgainAfterOneSecondForAsLongAsItRuns(t *testing.T) {
 }
 
 func TestConnectWaitsForAServerThatIsNotThereYet(t *testing.T) {
-	ln := listen(t, "tcp", "127.0.0.1:0")
-	address := ln.Addr().String()
-	ln.Close()
+	address, begin := deafPort(t)
 	p := start(t, "connect", "tcp://"+address)
 	want := "switchboard: tcp://" + address + ": nothing listens there: dialling again in 1s\n"
 	if got := p.err.next(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	serveConns(t, listen(t, "tcp", address), func(_ int, c net.Conn) { fmt.Fprintln(c, "here"); io.Copy(c, c) })
+	serveConns(t, begin(), func(_ int, c net.Conn) { fmt.Fprintln(c, "here"); io.Copy(c, c) })
 	if got := p.out.next(); got != "here\n" {
 		t.Errorf("got %q", got)
 	}
@@ -153,8 +182,8 @@ func TestConnectOnceExitsAtTheEndAndSaysHowItWas(t *testing.T) {
 	if code := p.exit(); code != exitOK {
 		t.Errorf("an ordinary end: got exit code %d, want %d", code, exitOK)
 	}
-	ln.Close()
-	p = start(t, "connect", "--once", "tcp://"+ln.Addr().String())
+	address, _ := deafPort(t)
+	p = start(t, "connect", "--once", "tcp://"+address)
 	if code := p.exit(); code != exitFailed {
 		t.Errorf("nobody listens: got exit code %d, want %d", code, exitFailed)
 	}
@@ -178,11 +207,11 @@ func TestConnectNamesEachThingThatHappens(t *testing.T) {
 	}
 	silent := listen(t, "tcp", "127.0.0.1:0")
 	serveConns(t, silent, func(_ int, c net.Conn) { io.Copy(io.Discard, c) })
-	p = start(t, "connect", "-v", "--once", "--timeout", "50ms", "tcp://"+silent.Addr().String())
+	p = start(t, "connect", "-v", "--once", "--timeout", "1s", "tcp://"+silent.Addr().String())
 	if code := p.exit(); code != exitFailed {
 		t.Errorf("a timeout: got exit code %d, want %d", code, exitFailed)
 	}
-	expectMatch(t, p.err.rest(), `(?s)lookup.*connect.*timeout.*close.*nothing came or went for 50ms`)
+	expectMatch(t, p.err.rest(), `(?s)lookup.*connect.*timeout.*close.*nothing came or went for 1s`)
 	broken := listen(t, "tcp", "127.0.0.1:0")
 	serveConns(t, broken, func(_ int, c net.Conn) {
 		c.Read(make([]byte, 1))

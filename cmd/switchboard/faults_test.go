@@ -79,7 +79,7 @@ func TestAWatchGoesOnExactlyWhereItsConnectionBroke(t *testing.T) {
 	s := open(t)
 	w := newWire(t, s.sb.URL(), 0)
 	a, b := s.dial("chat", ""), s.dial("chat", "")
-	s.await(2, "--live", "--listener", "chat")
+	s.awaitMembers("chat", 2)
 	id := s.await(1, "--remote", b.LocalAddr().String())[0].ID
 	p := start(t, s.through(w, "watch", "--raw", "--direction", "sent", string(id))...)
 	s.awaitWatchers(id, 1)
@@ -131,6 +131,7 @@ func TestProgressIsToldOnceASecondHasPassed(t *testing.T) {
 	}
 	p.began = time.Now().Add(-2 * time.Second)
 	p.Write(make([]byte, 1<<20))
+	p.said = time.Now().Add(time.Hour) // so that nothing is due, however long this takes
 	p.Write(make([]byte, 1<<20))
 	expectMatch(t, out.String(), `^\r\x1b\[K2\.0 MiB of 4\.0 MiB, 50 %, \S+ [KM]iB/s$`)
 	p.done()

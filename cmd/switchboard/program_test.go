@@ -45,7 +45,7 @@ func (p *program) exit() int {
 	select {
 	case code := <-p.code:
 		return code
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		p.t.Fatal("the program does not end")
 		return 0
 	}
@@ -86,8 +86,8 @@ func (l *lineReader) next() string {
 		}
 		l.seen = append(l.seen, line)
 		return line
-	case <-time.After(10 * time.Second):
-		l.t.Fatalf("no line came within 10 s after %q", l.seen)
+	case <-time.After(time.Minute):
+		l.t.Fatalf("no line came within a minute after %q", l.seen)
 	}
 	return ""
 }
@@ -113,7 +113,7 @@ func (l *lineReader) rest() string {
 				return all.String()
 			}
 			all.WriteString(line)
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			l.t.Fatalf("the output does not end after %q", all.String())
 		}
 	}

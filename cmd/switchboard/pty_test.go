@@ -78,7 +78,7 @@ func (c *console) read() {
 func (c *console) await(pattern string) string {
 	c.t.Helper()
 	want := regexp.MustCompile(pattern)
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		c.mu.Lock()
 		seen := c.seen.String()
@@ -109,22 +109,26 @@ func (c *console) exit() int {
 	select {
 	case code := <-c.code:
 		return code
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		c.t.Fatal("the program does not end")
 		return 0
 	}
 }
 
-// minutes makes a session with a word each 400 ms.
+// minutes makes a session in which a word comes after a while, and then two more.
 func minutes(s *station) string {
-	c := s.dial("echo", "Hello\n")
-	for _, word := range []string{"first\n", "second\n", "third\n"} {
-		<-time.After(400 * time.Millisecond) // the silences are what is played
-		io.WriteString(c, word)
-		s.expect(c, word)
-	}
-	c.Close()
-	return s.await(1, "--recorded")[0].ID.Short()
+	s.t.Helper()
+	const words = `{"version": 2, "width": 80, "height": 24}
+[0.0, "o", "Hello\n"]
+[4.5, "i", "first\n"]
+[4.5, "o", "first\n"]
+[4.7, "i", "second\n"]
+[4.7, "o", "second\n"]
+[4.9, "i", "third\n"]
+[4.9, "o", "third\n"]
+`
+	id, _, _ := strings.Cut(s.do("import", file(s.t, "words.cast", words)), " ")
+	return id
 }
 
 func TestPlayOnATerminalObeysKeysAndShowsWhereItIs(t *testing.T) {
@@ -133,7 +137,7 @@ func TestPlayOnATerminalObeysKeysAndShowsWhereItIs(t *testing.T) {
 	c := newConsole(t, 24, 100, s.with("play", id)...)
 	c.await(`"Hello\\n"\r\n`)
 	c.press(" ")
-	c.await(`❚❚ 0:00 / 0:01  1×  event \d+ of \d+`)
+	c.await(`❚❚ 0:0[0-4] / 0:04  1×  event \d+ of \d+`)
 	c.press(".")
 	if got := c.await(`"first\\n"\r\n`); strings.Contains(got, "second") {
 		t.Errorf("one step shows one event, got %q", got)
@@ -147,8 +151,8 @@ func TestPlayOnATerminalObeysKeysAndShowsWhereItIs(t *testing.T) {
 	c.press(" ")
 	c.await(`"Hello\\n"\r\n`)
 	c.press("\x1b[C")
-	c.await(`── 0:01 ──\r\n`)
-	c.await(`closed    hung up\r\n`)
+	c.await(`── 0:04 ──\r\n`)
+	c.await(`closed    done\r\n`)
 	if code := c.exit(); code != exitOK {
 		t.Errorf("got exit code %d, want %d", code, exitOK)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"net"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,14 +20,10 @@ const nightCast = `{"version": 2, "width": 40, "height": 5}
 func sourced(t *testing.T) (s *station, source *program) {
 	t.Helper()
 	source, addr := sourcing(t, "--again", "1ms", cast(t, "night.cast", nightCast))
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
+	nobody, _ := deafPort(t)
 	s = &station{t: t, conf: switchboard.Config{Data: t.TempDir(), HTTP: switchboard.HTTPConfig{Listen: "127.0.0.1:0"},
 		Listeners: []switchboard.ListenerConfig{{Name: "echo", Listen: "tcp://127.0.0.1:0", Service: "echo"}},
-		Sources:   []switchboard.SourceConfig{{Name: "plant", Kinds: map[string]string{"ssh": addr, "vnc": closed.Addr().String()}}}}}
+		Sources:   []switchboard.SourceConfig{{Name: "plant", Kinds: map[string]string{"ssh": addr, "vnc": nobody}}}}}
 	s.start()
 	return s, source
 }

@@ -101,14 +101,17 @@ func TestAReplayTellsTheFirstDifference(t *testing.T) {
 		"hangup": {answering(t, func(c net.Conn) { io.WriteString(c, "Hello\n") }), 6, "one\r\ntwo\r\n", ""},
 		"behind": {answering(t, func(c net.Conn) { io.WriteString(c, "Hello\none\r\ntwo\r\nbye"); io.Copy(io.Discard, c) }), 16, "", "bye"},
 	} {
-		code, got := s.replay(id, c.target, "--fast", "--timeout", "700ms")
-		if code != exitFailed || got.Same || got.Differs == nil {
-			t.Errorf("%s: exit code %d, %+v", name, code, got)
-			continue
-		}
-		if d := got.Differs; d.Offset != c.offset || string(d.Expected) != c.expected || string(d.Answered) != c.answered || got.Compared != c.offset {
-			t.Errorf("%s: at %d %q for %q; want %d, %q for %q", name, d.Offset, d.Answered, d.Expected, c.offset, c.answered, c.expected)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // some of them wait for answers that do not come
+			s := &station{t: t, sb: s.sb, conf: s.conf}
+			code, got := s.replay(id, c.target, "--fast", "--timeout", "2s")
+			if code != exitFailed || got.Same || got.Differs == nil {
+				t.Fatalf("exit code %d, %+v", code, got)
+			}
+			if d := got.Differs; d.Offset != c.offset || string(d.Expected) != c.expected || string(d.Answered) != c.answered || got.Compared != c.offset {
+				t.Errorf("at %d %q for %q; want %d, %q for %q", d.Offset, d.Answered, d.Expected, c.offset, c.answered, c.expected)
+			}
+		})
 	}
 }
 
@@ -179,12 +182,12 @@ func TestDatagramsAreReplayedAndComparedOneByOne(t *testing.T) {
 		}
 		return [][]byte{data}
 	}
-	code, got := s.replay(id, target, "--fast", "--timeout", "1s")
+	code, got := s.replay(id, target, "--fast", "--timeout", "2s")
 	if code != exitFailed || got.Differs == nil || got.Differs.Datagram != 3 || got.Differs.Offset != 6 {
 		t.Errorf("divided: exit code %d, %+v", code, got)
 	}
 	server.Close()
-	if code, got := s.replay(id, target, "--fast", "--timeout", "1s"); code != exitFailed || got.Same || !strings.Contains(got.Broken, "refused") {
+	if code, got := s.replay(id, target, "--fast", "--timeout", "2s"); code != exitFailed || got.Same || !strings.Contains(got.Broken, "refused") {
 		t.Errorf("nobody there: exit code %d, %+v", code, got)
 	}
 }

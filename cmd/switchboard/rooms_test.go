@@ -16,7 +16,7 @@ import (
 // awaitMembers waits until so many are in a room.
 func (s *station) awaitMembers(name string, n int) (r web.Room) {
 	s.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		if err := json.Unmarshal([]byte(s.do("rooms", "--json", name)), &r); err != nil {
 			s.t.Fatal(err)
 		}

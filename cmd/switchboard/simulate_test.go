@@ -27,15 +27,22 @@ func TestSimulateCountsWhatItsDevicesSaid(t *testing.T) {
 			}
 		}
 	})
-	p := start(t, "simulate", "tcp://"+ln.Addr().String(), "--devices", "5", "--rate", "20", "--lasts", "1500ms", "--json")
+	p := start(t, "simulate", "tcp://"+ln.Addr().String(), "--devices", "5", "--rate", "20", "--lasts", "1m", "--json")
 	var last struct {
 		simulate.Counts
 		Over bool
 	}
-	for line := range strings.Lines(p.out.rest()) {
+	take := func(line string) {
 		if err := json.Unmarshal([]byte(line), &last); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
+	}
+	for last.Registered < 5 || last.Messages == 0 {
+		take(p.out.next())
+	}
+	p.stop()
+	for line := range strings.Lines(p.out.rest()) {
+		take(line)
 	}
 	if code := p.exit(); code != exitOK {
 		t.Errorf("exit code: got %d, want %d; %s", code, exitOK, p.err.rest())
@@ -106,8 +113,7 @@ func TestSimulateEndsWithCtrlCAndPrintsAllCounts(t *testing.T) {
 }
 
 func TestSimulateSaysWhatIsWrong(t *testing.T) {
-	ln := listen(t, "tcp", "127.0.0.1:0")
-	ln.Close()
+	address, _ := deafPort(t)
 	files := "open files"
 	if limit := transport.FileLimit(); limit == 0 || limit > 300_000 {
 		files = "nothing listens there"
@@ -117,7 +123,7 @@ func TestSimulateSaysWhatIsWrong(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"tcp://" + ln.Addr().String()}, exitFailed, "nothing listens there"},
+		{[]string{"tcp://" + address}, exitFailed, "nothing listens there"},
 		{[]string{"unix:///tmp/x"}, exitUsage, "devices connect to tcp://"},
 		{[]string{"tcp://127.0.0.1:1", "--protocol", "x"}, exitUsage, "must be one of"},
 		{[]string{"tcp://127.0.0.1:1", "--from", "here"}, exitUsage, "127.1.0.0/24"},

@@ -131,12 +131,12 @@ func TestARecordingIsASessionOfTheSource(t *testing.T) {
 	p, addr := sourcing(t, path)
 	v := viewOf(t, addr, "night shift")
 	p.out.until("views night shift")
-	v.untilShown("later")
-	if got := strings.Join(v.sizes, " "); got != "90x20 100x30" {
-		t.Errorf("got the sizes %s", got)
-	}
-	if !strings.Contains(v.shown.String(), "阀门") || v.typed.String() != "x\r" {
-		t.Errorf("got %q shown, and %q typed", v.shown.String(), v.typed.String())
+	v.until("a whole play", func() bool { // the first, unless its beginning was missed
+		return strings.HasSuffix(strings.Join(v.sizes, " "), "90x20 100x30") && strings.HasSuffix(v.typed.String(), "x\r") &&
+			strings.HasSuffix(v.shown.String(), "later")
+	})
+	if !strings.Contains(v.shown.String(), "阀门") {
+		t.Errorf("got %q shown", v.shown.String())
 	}
 	late := viewOf(t, addr, "night shift")
 	late.untilShown("阀门later")
@@ -289,7 +289,7 @@ func TestNothingIsLeftOfASource(t *testing.T) {
 	if len(s.viewers) != 0 || len(end.room) != 0 {
 		t.Errorf("%d viewers, %d connections are left", len(s.viewers), len(end.room))
 	}
-	if _, err := net.Dial("tcp", ln.Addr().String()); err == nil || errors.Is(err, context.Canceled) {
-		t.Errorf("it still answers: %v", err)
+	if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("it still listens: closing it again gives %v", err)
 	}
 }

@@ -66,7 +66,7 @@ func (s *station) dial(listener, greeting string) net.Conn {
 // expect reads exactly want.
 func (s *station) expect(c net.Conn, want string) {
 	s.t.Helper()
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	c.SetReadDeadline(time.Now().Add(time.Minute))
 	got := make([]byte, len(want))
 	if n, err := io.ReadFull(c, got); err != nil || string(got) != want {
 		s.t.Fatalf("from the listener: got %q, %v, want %q", got[:n], err, want)
@@ -76,7 +76,7 @@ func (s *station) expect(c net.Conn, want string) {
 // ended waits for the listener to close the connection.
 func (s *station) ended(c net.Conn) {
 	s.t.Helper()
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	c.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := io.Copy(io.Discard, c); err != nil && !strings.Contains(err.Error(), "reset") {
 		s.t.Fatalf("the connection does not end: %v", err)
 	}
@@ -119,7 +119,7 @@ func (s *station) list(args ...string) []session.Summary {
 // await lists until the list is as long as it should be.
 func (s *station) await(n int, args ...string) []session.Summary {
 	s.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		list := s.list(args...)
 		if len(list) == n {
 			return list
@@ -146,7 +146,7 @@ func (s *station) spoken(words ...string) session.ID {
 // awaitWatchers waits until so many watch a session.
 func (s *station) awaitWatchers(id session.ID, n int) {
 	s.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		sum, err := s.sb.Hub().Find(s.t.Context(), string(id))
 		if err == nil && sum.Watchers == n {
 			return

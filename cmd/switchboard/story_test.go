@@ -245,7 +245,7 @@ func TestExportGivesTheExactBytes(t *testing.T) {
 func TestTheMessagesOfARoomAreWatchedOnceEach(t *testing.T) {
 	s := open(t)
 	a, b := s.dial("chat", ""), s.dial("chat", "")
-	s.await(2, "--live", "--listener", "chat")
+	s.awaitMembers("chat", 2)
 	id := s.await(1, "--remote", b.LocalAddr().String())[0].ID
 	p := start(t, s.with("watch", "--raw", "--direction", "sent", string(id))...)
 	var want strings.Builder
