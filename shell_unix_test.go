@@ -55,7 +55,7 @@ func inTerminal(t *testing.T, cols, rows int, command ...string) *terminal {
 		p.Close()
 		p.HangUp(0)
 	})
-	p.SetDeadline(time.Now().Add(20 * time.Second))
+	p.SetDeadline(time.Now().Add(time.Minute))
 	return &terminal{PTY: p, t: t}
 }
 
@@ -93,8 +93,18 @@ func TestTheTelnetClientGetsATerminalAndTheRecordHasNoTelnet(t *testing.T) {
 		read secret; stty echo; echo; while [ "$line" != bye ]; do line=; read line && echo "<$line>"; done; exit 4`,
 		func(c *switchboard.ListenerConfig) { c.Telnet = "auto" })
 	host, port, _ := net.SplitHostPort(addr.String())
-	p := inTerminal(t, 100, 30, "telnet", host, port)
-	p.await("size 30 100 term xterm-256color")
+	var p *terminal
+	size := ""
+	for range 10 {
+		p = inTerminal(t, 100, 30, "telnet", host, port)
+		p.await("size ")
+		if size = p.await("\n"); size != "24 80 term xterm\r\n" { // else its answer came too late
+			break
+		}
+	}
+	if size != "30 100 term xterm-256color\r\n" {
+		t.Fatalf("the terminal is %q", size)
+	}
 	p.await("password: ")
 	p.press("geheim\r")
 	if got := p.await("\n"); strings.Contains(got, "geheim") {
@@ -193,7 +203,7 @@ func pidOf(t *testing.T, c io.Reader) int {
 
 func goes(t *testing.T, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); unix.Kill(-pid, 0) != unix.ESRCH; {
+	for deadline := time.Now().Add(20 * time.Second); unix.Kill(-pid, 0) != unix.ESRCH; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("process group %d is still there", pid)
 		}
@@ -221,7 +231,7 @@ func TestHoweverASessionEndsNothingOfItsProgramIsLeft(t *testing.T) {
 			t.Parallel() // each takes the five seconds that a program has
 			sb, addr := shell(t, c.script, func(l *switchboard.ListenerConfig) {
 				if c.cause == session.Idle {
-					l.Idle = "300ms"
+					l.Idle = "3s"
 				}
 			})
 			conn := dial(t, "tcp", addr)

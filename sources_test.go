@@ -86,7 +86,7 @@ func post(t *testing.T, sb *switchboard.Switchboard, path, body string) (status 
 func TestASourcesSessionIsOpenedKickedAndKept(t *testing.T) {
 	dir, address := t.TempDir(), playSource(t)
 	conf := switchboard.Config{Data: dir, HTTP: switchboard.HTTPConfig{Listen: "127.0.0.1:0"},
-		Sources: []switchboard.SourceConfig{{Name: "plant", Kinds: map[string]string{"ssh": address}}}}
+		Sources: []switchboard.SourceConfig{{Name: "plant", Kinds: map[string]string{"ssh": address}, Linger: "1m"}}}
 	begin := func() *switchboard.Switchboard {
 		t.Helper()
 		sb, err := switchboard.New(conf, switchboard.WithLogger(slog.New(slog.DiscardHandler)))
@@ -131,7 +131,7 @@ func TestReloadBringsSourcesAndTakesThemAway(t *testing.T) {
 	}
 	conf := switchboard.Config{Data: sb.Data(), HTTP: switchboard.HTTPConfig{Listen: "127.0.0.1:0"}}
 	with := conf
-	with.Sources = []switchboard.SourceConfig{{Name: "plant", Kinds: map[string]string{"ssh": address}}}
+	with.Sources = []switchboard.SourceConfig{{Name: "plant", Kinds: map[string]string{"ssh": address}, Linger: "1m"}}
 	if err := sb.Reload(with); err != nil {
 		t.Fatal(err)
 	}

@@ -177,6 +177,7 @@ func TestMembersOnEveryTransportHearEachOther(t *testing.T) {
 	sb := page(t, nil)
 	io1 := member(t, sb)
 	io1.event(`["message",{"text":"你上线了"}]`)
+	presence(t, sb, "socketio") // a page is welcomed before it is a member, and the others are told of it
 	plain := mustWebsocket(t, sb, "/ws")
 	if got := plain.hear(); got != "你上线了" {
 		t.Fatalf("a WebSocket is welcomed by %q", got)
@@ -239,7 +240,7 @@ func readUntil(t *testing.T, r io.ByteReader, end string) {
 // presence is what a member on a line is told to be.
 func presence(t *testing.T, sb *switchboard.Switchboard, listener string) string {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		for _, r := range sb.Rooms() {
 			for _, p := range r.Present() {
 				if p.Transport == listener {

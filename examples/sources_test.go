@@ -151,7 +151,7 @@ type answer struct {
 }
 
 func TestTheSourceInCIsSeenKickedAndPlayedBack(t *testing.T) {
-	n := newNode(t, switchboard.Config{Sources: []switchboard.SourceConfig{{Name: "plant", Kinds: map[string]string{"ssh": sourceInC(t, "-t", "10")}}}})
+	n := newNode(t, switchboard.Config{Sources: []switchboard.SourceConfig{{Name: "plant", Kinds: map[string]string{"ssh": sourceInC(t, "-t", "10")}, Linger: "1m"}}})
 	ref := map[string]string{"session": "ssh:demo"}
 	var opened, again answer
 	if status := n.post("/api/v1/sources/open", ref, &opened); status != http.StatusCreated {
@@ -198,7 +198,7 @@ func TestTheSourceInCIsSeenKickedAndPlayedBack(t *testing.T) {
 }
 
 func TestTheSourceInCTellsThatASessionIsOver(t *testing.T) {
-	n := newNode(t, switchboard.Config{Sources: []switchboard.SourceConfig{{Name: "plant", Kinds: map[string]string{"ssh": sourceInC(t, "-t", "20", "-n", "30")}}}})
+	n := newNode(t, switchboard.Config{Sources: []switchboard.SourceConfig{{Name: "plant", Kinds: map[string]string{"ssh": sourceInC(t, "-t", "20", "-n", "30")}, Linger: "1m"}}})
 	var opened answer
 	if status := n.post("/api/v1/sources/open", map[string]string{"session": "plant/ssh:2"}, &opened); status != http.StatusCreated {
 		t.Fatalf("got %d, %+v; want 201", status, opened)

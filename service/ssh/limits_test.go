@@ -111,6 +111,9 @@ func TestAListenerThatIsTakenOutEndsItsConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := s.StdinPipe(); err != nil { // or else it is closed at once, and cat ends
+		t.Fatal(err)
+	}
 	if err := s.Start("cat"); err != nil {
 		t.Fatal(err)
 	}

@@ -200,6 +200,9 @@ func TestAKickMayCloseTheConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := s.StdinPipe(); err != nil { // or else it is closed at once, and cat ends
+		t.Fatal(err)
+	}
 	if err := s.Start("cat"); err != nil {
 		t.Fatal(err)
 	}
