@@ -172,6 +172,51 @@ func TestARoomSpansTransportsAndIsRecordedOnce(t *testing.T) {
 	}
 }
 
+func TestWhatAReaderHoldsOfARoomStaysAsItWas(t *testing.T) {
+	sb := start(t, t.TempDir(), switchboard.ListenerConfig{Name: "chat", Listen: "tcp://127.0.0.1:0", Service: "room", Room: "chat"},
+		switchboard.ListenerConfig{Name: "echo", Listen: "tcp://127.0.0.1:0", Service: "echo", Reply: "plain"})
+	c := dial(t, "tcp", sb.Addr("chat"))
+	c.SetDeadline(time.Now().Add(time.Minute))
+	members(t, sb, 1)
+	io.WriteString(c, "first ")
+	expect(t, c, "first ")
+	list, err := sb.Hub().List(t.Context(), session.Live, index.Filter{Transport: "tcp"})
+	if err != nil || len(list) != 1 {
+		t.Fatalf("sessions %v, %v; want the one", list, err)
+	}
+	events, err := sb.Hub().Events(t.Context(), list[0].ID, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	var held, want []byte
+	for !bytes.Contains(held, []byte("first")) {
+		batch, err := events.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ev := range batch {
+			if ev.Kind == session.Sent {
+				held, want = ev.Data, bytes.Clone(ev.Data)
+			}
+		}
+	}
+	// Until the room's recording has gone to disk, and what it lay in is used again.
+	more := bytes.Repeat([]byte("much more "), 100)
+	for range 20 {
+		c.Write(more)
+		expect(t, c, string(more))
+	}
+	for range 100 {
+		other := dial(t, "tcp", sb.Addr("echo"))
+		io.WriteString(other, "other")
+		expect(t, other, "other")
+	}
+	if !bytes.Equal(held, want) {
+		t.Errorf("what was %q is now %q", want, held)
+	}
+}
+
 func TestAMemberThatReadsTooSlowlyEndsAsSlowAndHarmsNobody(t *testing.T) {
 	sb := start(t, t.TempDir(), switchboard.ListenerConfig{Name: "chat", Listen: "tcp://127.0.0.1:0", Service: "room",
 		WriteLimit: "64KiB"})

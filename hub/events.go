@@ -105,6 +105,10 @@ func (e *Events) stripped(batch []session.Event) []session.Event {
 }
 
 func (e *Events) next(read func() ([]session.Event, error)) ([]session.Event, error) {
+	if e.room != nil && e.room.over {
+		e.room.close()
+		e.room = nil
+	}
 	if e.room != nil {
 		return e.nextOfRoom()
 	}
@@ -138,8 +142,7 @@ func (e *Events) take(n int) []session.Event {
 func (e *Events) nextOfRoom() ([]session.Event, error) {
 	batch, err := e.room.next()
 	if err != nil {
-		e.room.close()
-		e.room = nil
+		e.room.over = true // closed with the next call: what is returned lies in what its cursor holds
 		if !errors.Is(err, io.EOF) {
 			return nil, err
 		}
@@ -159,6 +162,7 @@ type roomRange struct {
 	cursor *recording.Cursor
 	done   func()
 	out    []session.Event
+	over   bool // nothing follows
 
 	mapping *session.Mapping // the room's
 }
