@@ -46,7 +46,7 @@ const httpServer = http.createServer((request, response) => response.writeHead(4
 
 for (const [path, options] of Object.entries(servers)) {
   const io = new Server(httpServer, {
-    path, allowEIO3: true, serveClient: false, ...options,
+    path, allowEIO3: true, serveClient: false, upgradeTimeout: 60_000, ...options,
     cors: { origin: goodOrigin, credentials: true },
     allowRequest: (request, answer) => {
       const origin = request.headers.origin

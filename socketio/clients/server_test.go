@@ -24,6 +24,7 @@ func startServer(t *testing.T) string {
 	for path, opt := range options() {
 		opt.Origins, opt.Credentials = []string{goodOrigin}, true
 		opt.MaxConnections, opt.MaxPerAddress, opt.HandshakeRate, opt.MessageRate = -1, -1, -1, -1
+		opt.UpgradeTimeout = time.Minute // an upgrade that is given up is not tried again
 		io := socketio.New(opt)
 		addNamespaces(io)
 		mux.Handle(path, io)
