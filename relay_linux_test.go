@@ -253,7 +253,7 @@ func silentUpstream(t *testing.T) string {
 		t.Fatal(err)
 	}
 	addr := fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
-	for {
+	for range 100 {
 		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 		if err != nil {
 			t.Fatal(err)
@@ -265,6 +265,8 @@ func silentUpstream(t *testing.T) string {
 			t.Cleanup(func() { c.Close() })
 		}
 	}
+	t.Fatal("the queue of " + addr + " does not fill")
+	return ""
 }
 
 func TestAKickPassesADialThatGetsNoAnswer(t *testing.T) {

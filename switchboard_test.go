@@ -176,7 +176,6 @@ func TestWhatAReaderHoldsOfARoomStaysAsItWas(t *testing.T) {
 	sb := start(t, t.TempDir(), switchboard.ListenerConfig{Name: "chat", Listen: "tcp://127.0.0.1:0", Service: "room", Room: "chat"},
 		switchboard.ListenerConfig{Name: "echo", Listen: "tcp://127.0.0.1:0", Service: "echo", Reply: "plain"})
 	c := dial(t, "tcp", sb.Addr("chat"))
-	c.SetDeadline(time.Now().Add(time.Minute))
 	members(t, sb, 1)
 	io.WriteString(c, "first ")
 	expect(t, c, "first ")
@@ -184,14 +183,16 @@ func TestWhatAReaderHoldsOfARoomStaysAsItWas(t *testing.T) {
 	if err != nil || len(list) != 1 {
 		t.Fatalf("sessions %v, %v; want the one", list, err)
 	}
-	events, err := sb.Hub().Events(t.Context(), list[0].ID, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	events, err := sb.Hub().Events(ctx, list[0].ID, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer events.Close()
 	var held, want []byte
 	for !bytes.Contains(held, []byte("first")) {
-		batch, err := events.Next(t.Context())
+		batch, err := events.Next(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

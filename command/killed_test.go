@@ -146,6 +146,7 @@ func (w *witness) run(t *testing.T, path string, round int) {
 			}
 		}
 	})
+	defer time.AfterFunc(time.Minute, func() { cmd.Process.Kill() }).Stop() // if it takes none
 	for first := true; lines.Scan(); first = false {
 		if first { // and not before: a slow machine takes some time to come to it
 			defer time.AfterFunc(time.Duration(rand.IntN(400))*time.Millisecond, func() { cmd.Process.Kill() }).Stop()

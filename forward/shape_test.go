@@ -14,8 +14,10 @@ func TestSilenceEndsAMessageThatIsForwardedThen(t *testing.T) {
 	c := dial(t, n.fleet("devices", frame.Spec{Framers: []frame.FramerSpec{{Type: "gap", Gap: "50ms"}},
 		Register: &frame.RegisterSpec{Pattern: `LOGIN:(?P<name>\w+)\n`}}), "")
 	say(t, c, "LOGIN:a")
-	for n.received() < 8 { // the silence begins when it came
-		time.Sleep(time.Millisecond)
+	for deadline := time.Now().Add(patience); n.received() < 8; time.Sleep(time.Millisecond) { // the silence begins when it came
+		if time.Now().After(deadline) {
+			t.Fatal("what was said is not received")
+		}
 	}
 	time.Sleep(100 * time.Millisecond) // the silence that ends it, for a service that looks only when more comes
 	began := time.Now()

@@ -122,14 +122,17 @@ func (u *upstreams) deliver(ctx context.Context, b *batch) error {
 	err = c.send(ctx, b.data)
 	u.mu.Lock()
 	c.busy, c.used = false, time.Now()
+	gone := false
 	select {
 	case <-c.dead:
-		c.Close()
+		gone = true // closing it was left to who writes
 	default:
 	}
 	u.mu.Unlock()
+	if gone || err != nil {
+		c.Close() // not under the lock: over TLS it may wait for the far end
+	}
 	if err != nil {
-		c.Close()
 		return laneError{fmt.Errorf("%s: %w", u.conf.To, err)}
 	}
 	return nil
@@ -141,12 +144,7 @@ func (u *upstreams) connect(ctx context.Context, b *batch) (*upstream, error) {
 	u.mu.Lock()
 	c := u.conns[id]
 	if c != nil {
-		select {
-		case <-c.dead:
-			c = nil
-		default:
-			c.busy = true
-		}
+		c.busy = true
 	}
 	u.mu.Unlock()
 	if c != nil {

@@ -184,11 +184,11 @@ func (s *Session) finish() {
 	if c, queues := s.conn.(queueing); queues {
 		s.unsent(c.Unsent())
 	}
-	s.log.End(*e)      // before it leaves the live ones, so that it is always in one list or the other
-	s.listener.leave() // before anybody can know that there is room
+	s.log.End(*e)             // before it leaves the live ones, so that it is always in one list or the other
+	h.sockets.release(s.conn) // the places are free before anybody can know that they are
+	s.listener.leave()
 	h.live.remove(s)
 	h.count(e, s.log.Totals())
-	h.sockets.release(s.conn)
 	h.tellEnded(s)
 	h.handlers.Done()
 }

@@ -44,7 +44,11 @@ func (n *node) run(p program) (session.ID, net.Conn) {
 	c.SetDeadline(time.Time{})
 	go io.Copy(io.Discard, c) // ends with the connection
 	id := n.only(session.Live).ID
-	p.acts <- nil // it is served: all that begins with a session has begun
+	select {
+	case p.acts <- nil: // it is served: all that begins with a session has begun
+	case <-time.After(time.Minute):
+		n.t.Fatal("the program is not served")
+	}
 	return id, c
 }
 

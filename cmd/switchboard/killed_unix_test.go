@@ -53,6 +53,7 @@ func serve(t *testing.T, dir, config string) *served {
 		}
 		return m[1]
 	}
+	defer time.AfterFunc(time.Minute, func() { cmd.Process.Kill() }).Stop() // if it never says so
 	for lines := bufio.NewReader(stdout); !strings.Contains(said, "Stop with Ctrl-C"); {
 		line, err := lines.ReadString('\n')
 		if said += line; err != nil {
@@ -131,9 +132,9 @@ listeners:
 		first := make(chan struct{}, 6)
 		for asker := range 3 {
 			work.Go(func() {
-				c := &http.Client{Transport: &http.Transport{}}
+				c := &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}
 				defer c.CloseIdleConnections()
-				for i := 0; ; i++ {
+				for i := range 480 { // of no device more than the list shows at once
 					id, name := fmt.Sprintf("r%d-%d-%d", round, asker, i), fmt.Sprint("car", i%6) // the last of them never comes
 					if !s.tell(c, name, id) {
 						first <- struct{}{}

@@ -65,12 +65,20 @@ func TestSimulateAndReplayCheckTheCertificateUnlessTold(t *testing.T) {
 		if code != exitOK || !got.Same || got.Sent != 5 {
 			t.Errorf("replay %q: exit code %d, %+v", flags, code, got)
 		}
-		code, out, said := runOnce(t, append([]string{"simulate", target, "--devices", "3", "--rate", "20", "--lasts", "500ms", "--json"}, flags...)...)
-		lines := strings.Split(strings.TrimSpace(out), "\n")
-		var last simulate.Counts
-		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || code != exitOK || last.Registered != 3 || last.Sent == 0 || last.Received < last.Sent {
-			t.Errorf("simulate %q: exit code %d, %v, %q, %q", flags, code, err, out, said)
+		p := start(t, append([]string{"simulate", target, "--devices", "3", "--rate", "20", "--lasts", "1m", "--json"}, flags...)...)
+		var now simulate.Counts
+		for now.Registered < 3 || now.Received == 0 {
+			if err := json.Unmarshal([]byte(p.out.next()), &now); err != nil {
+				t.Fatalf("simulate %q: %v", flags, err)
+			}
 		}
+		p.stop()
+		if code := p.exit(); code != exitOK {
+			t.Errorf("simulate %q: exit code %d, %q", flags, code, p.err.rest())
+		}
+	}
+	if code, out, said := runOnce(t, "simulate", target, "--insecure", "--devices", "1", "--lasts", "100ms"); code != exitOK || !strings.Contains(out, "over after") {
+		t.Errorf("a run that ends by itself: exit code %d, %q, %q", code, out, said)
 	}
 	for _, args := range [][]string{s.with("replay", id, target, "--fast"), {"simulate", target, "--devices", "3", "--lasts", "30s"}} {
 		if code, out, said := runOnce(t, args...); code != exitFailed || !strings.Contains(said, "authority is not known: add --ca FILE, or --insecure") {

@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { freePort, House, openBrowser, openPage, soon } from './house.mjs';
+import { freePort, House, openBrowser, openPage, patience, soon } from './house.mjs';
 
 /** An sshd on a port of its own, and the files that let one in and on. */
 async function openSSHD(t) {
@@ -47,7 +47,10 @@ test('the page of a bastion’s session says who came in how, where to, and what
   const run = spawn('ssh', [...ssh, '-p', String(house.ports.bastion), 'ada+web1@127.0.0.1', 'echo fine; echo wrong >&2; exit 3'], { stdio: ['ignore', 'pipe', 'pipe'] });
   const [code] = await soon(once(run, 'close'), 'ssh ends');
   assert.equal(code, 3);
-  while (!(await house.run('ls', '--json', '--recorded')).includes('ada@web1')); // ssh ends before the session does
+  // ssh ends before the session does.
+  for (const until = Date.now() + patience; !(await house.run('ls', '--json', '--recorded')).includes('ada@web1'); ) {
+    assert.ok(Date.now() < until, 'the session is not recorded');
+  }
 
   const page = await openPage(t, browser);
   await page.goto(house.link);

@@ -22,7 +22,10 @@ test('the list of recordings', async (t) => {
   await pass('sink', 5);
   await page.goto(house.link);
   await page.getByRole('heading', { name: 'Live sessions' }).waitFor();
-  while ((await api('GET', '/sessions?state=recorded&limit=1000')).length < 455); // a session ends behind its connection
+  // A session ends behind its connection.
+  for (const until = Date.now() + patience; (await api('GET', '/sessions?state=recorded&limit=1000')).length < 455; ) {
+    assert.ok(Date.now() < until, 'not all sessions are recorded');
+  }
   await page.getByRole('link', { name: 'Recordings', exact: true }).click();
   await page.waitForURL(/\/recordings$/);
   const row = (s) => page.getByRole('row').filter({ has: page.getByRole('link', { name: s.remote }) });

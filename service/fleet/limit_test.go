@@ -120,8 +120,8 @@ func TestSilenceOfEachDirectionHasALimit(t *testing.T) {
 		t.Errorf("who was silent ended as %s, %q", sum.Cause, sum.Detail)
 	}
 	flow := h.dialUDP().say("ETUNG:917\n")
-	if sum := h.ended(flow.LocalAddr()); sum.Cause != session.Idle {
-		t.Errorf("a flow that was silent ended as %s", sum.Cause)
+	if sum := h.ended(flow.LocalAddr()); sum.Cause != session.Idle || sum.Name != "917" {
+		t.Errorf("a flow that was silent, 917's, ended as %s, %q's", sum.Cause, sum.Name)
 	}
 	talks := h.dial().say("ETUNG:916\n")
 	began := time.Now()
