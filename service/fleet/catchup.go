@@ -15,6 +15,11 @@ import (
 // passed, is in the list of recordings, and so are the connections of its last moment.
 func (st *store) catchUp() {
 	defer close(st.caught)
+	defer func() {
+		st.mu.Lock()
+		st.lately = nil
+		st.mu.Unlock()
+	}()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
@@ -72,20 +77,29 @@ func (st *store) endOpen(ctx context.Context) error {
 		case sum.State == session.Live:
 			continue // of this process
 		}
-		st.settle(k, c, &sum)
+		st.settle(k, c, &sum, false)
 	}
 	return nil
 }
 
-// settle notes how a connection ended, and what it had not said yet.
-func (st *store) settle(k rowKey, c device.Connection, sum *session.Summary) {
+// settle notes how a connection ended, and what it had not said yet; missed: its device does not count it yet.
+func (st *store) settle(k rowKey, c device.Connection, sum *session.Summary, missed bool) {
 	c.End, c.Cause = max(sum.End, c.Start), sum.Cause
 	more := tally{received: max(sum.ReceivedBytes, c.Received) - c.Received, sent: max(sum.SentBytes, c.Sent) - c.Sent}
 	c.Received, c.Sent = c.Received+more.received, c.Sent+more.sent
 	f := st.fleets.fleet(k.fleet)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if st.wasForgotten(k, c.Start) {
+		return
+	}
 	e := f.entry(k.name, c.Start)
+	if missed {
+		e.times++
+		if len(e.visits) == 0 && sum.End >= e.since {
+			e.session = sum.ID
+		}
+	}
 	e.tally.add(more)
 	if e.session == k.session || e.session == "" {
 		e.session, e.cause = k.session, c.Cause
@@ -124,22 +138,21 @@ func (st *store) addMissed(ctx context.Context) error {
 		for i := range list {
 			sum := &list[i]
 			k := rowKey{fleet, sum.Name, sum.ID}
-			if sum.Name == "" || st.has(ctx, k) {
+			if sum.Name == "" || st.has(ctx, k, sum.Start) {
 				continue
 			}
-			f := st.fleets.fleet(fleet)
-			f.mu.Lock()
-			e := f.entry(k.name, sum.Start)
-			e.times++
-			if len(e.visits) == 0 && sum.End >= e.since {
-				e.session = sum.ID
-			}
-			f.mu.Unlock()
 			st.settle(k, device.Connection{Session: sum.ID, Listener: sum.Listener, Transport: sum.Transport, Remote: sum.Remote,
-				Start: sum.Start}, sum)
+				Start: sum.Start}, sum, true)
 		}
 	}
 	return nil
+}
+
+// wasForgotten reports whether a connection's device was forgotten behind it; its fleet's mu is held.
+func (st *store) wasForgotten(k rowKey, start int64) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return start <= st.lately[rowKey{k.fleet, k.name, ""}]
 }
 
 // listeners are those to which devices came, with the fleet of each.
@@ -157,13 +170,18 @@ func (st *store) listeners() map[string]string {
 	return found
 }
 
-// has reports whether a connection is known.
-func (st *store) has(ctx context.Context, k rowKey) bool {
+// has reports whether a connection is known, or was: of a device the newest are kept.
+func (st *store) has(ctx context.Context, k rowKey, start int64) bool {
 	st.mu.Lock()
 	_, noted := st.rows[k]
 	_, writing := st.writing[k]
 	st.mu.Unlock()
-	var n int
-	err := st.read.QueryRowContext(ctx, "SELECT count(*) FROM connection WHERE fleet = ? AND name = ? AND session = ?", k.fleet, k.name, k.session).Scan(&n)
-	return noted || writing || err != nil || n > 0
+	if noted || writing {
+		return true
+	}
+	var here, kept int
+	var oldest int64
+	err := st.read.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE session = ?), count(*), coalesce(min(start), 0)
+		FROM connection WHERE fleet = ? AND name = ?`, k.session, k.fleet, k.name).Scan(&here, &kept, &oldest)
+	return err != nil || here > 0 || kept >= maxPerDevice && start < oldest
 }

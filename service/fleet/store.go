@@ -33,6 +33,10 @@ CREATE TABLE written (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NU
 CREATE INDEX connection_open ON connection (end) WHERE end = 0;
 `
 
+// forgottenSchema came later, and is there in each file: devices that were forgotten lately, Unix µs.
+const forgottenSchema = `CREATE TABLE IF NOT EXISTS forgotten (fleet TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (fleet, name)) WITHOUT ROWID`
+
 // store keeps devices on disk. What changes is noted in a list, and written soon, by a goroutine of its own: no device waits for it.
 type store struct {
 	write  *sql.DB // one connection
@@ -45,7 +49,8 @@ type store struct {
 	dirty   map[*entry]*fleet
 	rows    map[rowKey]device.Connection // to be written
 	writing map[rowKey]device.Connection // being written
-	gone    map[rowKey]bool              // devices to be forgotten; their session is empty
+	gone    map[rowKey]int64             // devices to be forgotten, since when (Unix µs); their session is empty
+	lately  map[rowKey]int64             // devices that were forgotten: their recordings do not bring them back. nil once caught
 	missed  bool                         // rows could not be noted
 
 	wake    chan struct{}
@@ -90,7 +95,7 @@ func open(path string, fleets *Fleets) (*store, error) {
 	dsn := "file:" + url.PathEscape(path) + "?_pragma=journal_mode(wal)&_pragma=synchronous(normal)" +
 		"&_pragma=busy_timeout(10000)&_pragma=cache_size(-1024)"
 	st := &store{began: time.Now().UnixMicro(), fleets: fleets, logger: fleets.opt.Logger, dirty: map[*entry]*fleet{}, rows: map[rowKey]device.Connection{},
-		gone: map[rowKey]bool{}, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
+		gone: map[rowKey]int64{}, lately: map[rowKey]int64{}, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 		caught: make(chan struct{})}
 	var err error
 	if st.write, err = sql.Open("sqlite", dsn+"&_txlock=immediate"); err != nil {
@@ -128,16 +133,22 @@ func (st *store) prepare() error {
 	}
 	switch version {
 	case schemaVersion:
-		return nil
 	case 0:
-		_, err := st.write.Exec(fmt.Sprintf("BEGIN; %s PRAGMA user_version = %d; COMMIT", schema, schemaVersion))
-		return err
+		if _, err := st.write.Exec(fmt.Sprintf("BEGIN; %s PRAGMA user_version = %d; COMMIT", schema, schemaVersion)); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("it is of version %d, this program writes %d", version, schemaVersion)
 	}
-	return fmt.Errorf("it is of version %d, this program writes %d", version, schemaVersion)
+	_, err := st.write.Exec(forgottenSchema)
+	return err
 }
 
 // load reads all devices; nobody is connected yet.
 func (st *store) load() error {
+	if err := st.loadForgotten(); err != nil {
+		return err
+	}
 	rows, err := st.write.Query(`SELECT fleet, name, admitted, listener, transport, remote, session, first_seen, since, last_heard,
 		connections, messages, flagged, received, sent, cause FROM device`)
 	if err != nil {
@@ -158,6 +169,23 @@ func (st *store) load() error {
 			st.fleets.fleets[in] = f
 		}
 		f.entries[e.name] = e
+	}
+	return rows.Err()
+}
+
+func (st *store) loadForgotten() error {
+	rows, err := st.write.Query("SELECT fleet, name, at FROM forgotten")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var k rowKey
+		var at int64
+		if err := rows.Scan(&k.fleet, &k.name, &at); err != nil {
+			return err
+		}
+		st.lately[k] = at
 	}
 	return rows.Err()
 }
@@ -235,9 +263,13 @@ func (st *store) forgotten(f *fleet, e *entry) {
 	if st == nil {
 		return
 	}
+	k, now := rowKey{f.name, e.name, ""}, time.Now().UnixMicro()
 	st.mu.Lock()
 	delete(st.dirty, e)
-	st.gone[rowKey{f.name, e.name, ""}] = true
+	st.gone[k] = now
+	if st.lately != nil {
+		st.lately[k] = now
+	}
 	st.mu.Unlock()
 	e.dirty = false
 	st.rouse()

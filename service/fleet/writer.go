@@ -51,7 +51,7 @@ func (st *store) recountLive() {
 func (st *store) flush() {
 	st.mu.Lock()
 	dirty, rows, gone, missed := st.dirty, st.rows, st.gone, st.missed
-	st.dirty, st.rows, st.gone, st.missed = map[*entry]*fleet{}, map[rowKey]device.Connection{}, map[rowKey]bool{}, false
+	st.dirty, st.rows, st.gone, st.missed = map[*entry]*fleet{}, map[rowKey]device.Connection{}, map[rowKey]int64{}, false
 	st.writing = rows
 	st.mu.Unlock()
 	if len(dirty)+len(rows)+len(gone) == 0 {
@@ -79,8 +79,8 @@ func (st *store) flush() {
 				st.rows[k] = row
 			}
 		}
-		for k := range gone {
-			st.gone[k] = true
+		for k, at := range gone {
+			st.gone[k] = max(st.gone[k], at)
 		}
 	}
 	st.mu.Unlock()
@@ -108,13 +108,16 @@ type stored struct {
 	admitted bool
 }
 
-func (st *store) commit(devices []stored, rows map[rowKey]device.Connection, gone map[rowKey]bool) error {
+func (st *store) commit(devices []stored, rows map[rowKey]device.Connection, gone map[rowKey]int64) error {
 	tx, err := st.write.Begin()
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	for k := range gone {
+	for k, at := range gone {
+		if _, err := tx.Exec("INSERT OR REPLACE INTO forgotten VALUES (?, ?, ?)", k.fleet, k.name, at); err != nil {
+			return err
+		}
 		for _, table := range []string{"device", "connection"} {
 			if _, err := tx.Exec("DELETE FROM "+table+" WHERE fleet = ? AND name = ?", k.fleet, k.name); err != nil {
 				return err
@@ -127,7 +130,11 @@ func (st *store) commit(devices []stored, rows map[rowKey]device.Connection, gon
 	if err := writeConnections(tx, rows); err != nil {
 		return err
 	}
-	if _, err := tx.Exec("INSERT OR REPLACE INTO written VALUES (1, ?)", time.Now().UnixMicro()); err != nil {
+	now := time.Now().UnixMicro()
+	if _, err := tx.Exec("INSERT OR REPLACE INTO written VALUES (1, ?)", now); err != nil {
+		return err
+	}
+	if _, err := tx.Exec("DELETE FROM forgotten WHERE at < ?", now-2*missedBefore); err != nil { // nothing that old is looked for
 		return err
 	}
 	return tx.Commit()
