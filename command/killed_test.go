@@ -131,7 +131,7 @@ func (w *witness) run(t *testing.T, path string, round int) {
 		t.Fatal("the process said nothing")
 	}
 	address := strings.TrimPrefix(lines.Text(), "listens ")
-	w.left, w.kill = 1+rand.IntN(150), func() { cmd.Process.Kill() }
+	w.left, w.kill = 1+rand.IntN(80), func() { cmd.Process.Kill() }
 	var work sync.WaitGroup
 	for i := range 20 {
 		work.Go(func() { w.attend(address, fmt.Sprint("device", i)) })
@@ -181,7 +181,7 @@ func TestAProcessThatIsKilledUnderLoadSendsNothingTwiceAndForgetsNothing(t *test
 		}
 		return len(w.took) >= 100
 	}
-	for round := 0; round < 8 || round < 40 && !enough(); round++ {
+	for round := 0; round < 8 || round < 30 && !enough(); round++ {
 		w.run(t, h.path, round)
 	}
 	h.open()
